@@ -1,0 +1,97 @@
+"""The errors a caller can meet, each one sentence a tired person can act on.
+
+Two questions decide the class: did we get an answer (``ApiError``) or not (``NoAnswer``), and whose
+move is it (the settings, the input, the server). Exit codes are chosen from the class in ``cli`` alone.
+"""
+
+from __future__ import annotations
+
+
+class ExportError(Exception):
+    """Base of everything this package raises on purpose; ``str()`` is one line for people."""
+
+
+class SettingsError(ExportError):
+    """The command line, a config file or the environment asks for something impossible."""
+
+
+class SourceError(ExportError):
+    """A result on disk cannot be read; the sentence names the file and the place in it."""
+
+
+class PlanError(ExportError):
+    """A record cannot be expressed in MLflow as asked (``nan: fail``, for one)."""
+
+
+class VerifyError(ExportError):
+    """What was read back differs from what was sent."""
+
+
+class Conflict(ExportError):
+    """Another exporter owns the run, or the store holds something that must not be overwritten."""
+
+
+class Interrupted(ExportError):
+    """A signal asked the export to stop; what was begun is left resumable."""
+
+
+class TrackingError(ExportError):
+    """Base of what goes wrong between us and a tracking store or an artifact store."""
+
+
+class NoAnswer(TrackingError):
+    """The server gave no usable answer.
+
+    Attributes:
+        may_have_arrived: True when the request may have had its effect all the same (the connection broke
+            after sending), False when it surely had none (refused, name not resolved).
+    """
+
+    def __init__(self, message: str, *, may_have_arrived: bool) -> None:
+        super().__init__(message)
+        self.may_have_arrived = may_have_arrived
+
+
+class ApiError(TrackingError):
+    """The server answered with an error.
+
+    Attributes:
+        status: HTTP status.
+        code: the server's ``error_code`` ("" when it gave none; integers of front doors as text).
+        reason: what the server said, cut to a bound.
+        request_id: the server's id of the request, "" when it sent none.
+        may_have_arrived: True when the request may have had its effect all the same (500, 502, 503, 504).
+    """
+
+    def __init__(
+        self, message: str, *, status: int, code: str = "", reason: str = "", request_id: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.reason = reason
+        self.request_id = request_id
+
+    @property
+    def may_have_arrived(self) -> bool:
+        """Whether the request may have had its effect although the answer is an error."""
+        return self.status >= 500  # noqa: PLR2004  # any gateway on the way may have cut the answer off
+
+    @property
+    def not_found(self) -> bool:
+        """Whether the server says that the thing asked for does not exist."""
+        return self.code == "RESOURCE_DOES_NOT_EXIST"
+
+    @property
+    def already_exists(self) -> bool:
+        """Whether the server says that the name is taken."""
+        return self.code in {"RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"}
+
+    @property
+    def refused(self) -> bool:
+        """Whether the server knows us too little (401) or allows us too little (403)."""
+        return self.status in {401, 403}
+
+
+class NotMlflow(ApiError):
+    """Something answered, but not as MLflow does: a web page, a login, half a JSON text."""

@@ -1,0 +1,165 @@
+"""What the exporter needs of a tracking store. Knows neither HTTP nor files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mlflow_rest_export.limits import Limits
+from mlflow_rest_export.records import Adjustment, Dataset, Lookup, Metric, RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """An experiment as the store knows it."""
+
+    experiment_id: str
+    name: str
+    deleted: bool = False
+    adjustments: tuple[Adjustment, ...] = ()
+    """What became of the name that was asked for (a host with rules of its own may change it)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """A run as the store knows it; ``metrics`` holds the latest point of each key."""
+
+    run_id: str
+    experiment_id: str
+    status: RunStatus
+    artifact_uri: str
+    run_name: str = ""
+    start_time: int = 0
+    end_time: int | None = None
+    deleted: bool = False
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """What a run is created with. Tags go in at creation, so that the run can be found from its first moment."""
+
+    experiment_id: str
+    run_name: str
+    start_time: int
+    tags: Mapping[str, str]
+
+
+class Tracking(Protocol):
+    """A tracking store.
+
+    Every method either did what it says or raises a ``TrackingError``; none reads "could not ask" as "not
+    there". Methods may be called from several threads at once.
+    """
+
+    def limits(self) -> Limits:
+        """Say what the store accepts; asked once, then remembered."""
+        ...
+
+    def find_experiment(self, name: str) -> Experiment | None:
+        """Find an experiment by name, a deleted one too; None when the store says there is none."""
+        ...
+
+    def create_experiment(self, name: str) -> Experiment:
+        """Create the experiment, or give the one that somebody else created in the meantime."""
+        ...
+
+    def restore_experiment(self, experiment_id: str) -> None:
+        """Bring a deleted experiment back."""
+        ...
+
+    def find_runs(self, experiment_id: str, lookups: Sequence[Lookup]) -> Iterator[StoredRun]:
+        """Give every active run whose tag *starts with* the value of one of ``lookups``.
+
+        Callers match exactly on their side: searches know no escape for the wildcards of ``LIKE``.
+        """
+        ...
+
+    def create_run(self, new: NewRun) -> StoredRun:
+        """Create a run, once.
+
+        When the answer is lost the store is searched for the run before anything is created again: the tags
+        must therefore hold ``mlflow_rest_export.owner`` with a value nobody else uses.
+        """
+        ...
+
+    def get_run(self, run_id: str) -> StoredRun:
+        """Read one run, a deleted one too."""
+        ...
+
+    def log_values(
+        self,
+        run_id: str,
+        *,
+        metrics: Iterable[Metric] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write values, split into as many batches as the store wants; each point lands once.
+
+        Params of the first batch are written before anything else of it: a refused param refuses the batch.
+
+        Raises:
+            ParamConflict: a param exists with another value.
+        """
+        ...
+
+    def metric_history(self, run_id: str, key: str) -> Iterator[Metric]:
+        """Give every point of a metric, in the store's order."""
+        ...
+
+    def log_inputs(self, run_id: str, datasets: Sequence[Dataset]) -> None:
+        """Record dataset inputs; a store without them (``Limits.dataset_inputs``) is never asked."""
+        ...
+
+    def update_run(self, run_id: str, *, status: RunStatus, end_time: int | None, run_name: str) -> None:
+        """Set status, end time and name together: old servers reset whatever is left out."""
+        ...
+
+    def delete_run(self, run_id: str) -> None:
+        """Move a run to the store's bin; one that is already there is fine."""
+        ...
+
+    def run_url(self, run: StoredRun) -> str:
+        """Give the address at which a person sees the run."""
+        ...
+
+    def experiment_url(self, experiment_id: str) -> str:
+        """Give the address at which a person sees the experiment."""
+        ...
+
+
+class Artifacts(Protocol):
+    """The artifact store of a run. Methods may be called from several threads at once."""
+
+    def upload(self, run: StoredRun, path: str, content: Content) -> None:
+        """Store a file under ``path`` in the run, over whatever is there."""
+        ...
+
+    def listing(self, run: StoredRun) -> dict[str, int | None]:
+        """Give every file of the run with its size in bytes (None where the store does not say)."""
+        ...
+
+    def read(self, run: StoredRun, path: str) -> Iterator[bytes]:
+        """Give a stored file in pieces.
+
+        Raises:
+            ApiError: with ``not_found`` when there is no such file.
+        """
+        ...
+
+
+class Content(Protocol):
+    """Bytes that can be read more than once, so that an upload can begin again."""
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        ...
+
+    def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Give the bytes from ``start`` up to ``end``, in pieces of bounded size."""
+        ...
