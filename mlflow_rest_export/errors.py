@@ -93,5 +93,9 @@ class ApiError(TrackingError):
         return self.status in {401, 403}
 
 
+class ParamConflict(ApiError):
+    """The run already has a param of this name with another value; nothing of the batch was stored."""
+
+
 class NotMlflow(ApiError):
     """Something answered, but not as MLflow does: a web page, a login, half a JSON text."""

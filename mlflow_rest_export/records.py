@@ -73,6 +73,8 @@ class Lookup:
 
     tag: str
     value: str
+    prefix: bool = False
+    """True when ``value`` is only how the tag's value begins; who asks compares the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from mlflow_rest_export.content import Content
 from mlflow_rest_export.limits import Limits
 from mlflow_rest_export.records import Adjustment, Dataset, Lookup, Metric, RunStatus
 
@@ -72,9 +73,9 @@ class Tracking(Protocol):
         ...
 
     def find_runs(self, experiment_id: str, lookups: Sequence[Lookup]) -> Iterator[StoredRun]:
-        """Give every active run whose tag *starts with* the value of one of ``lookups``.
+        """Give every active run that one of ``lookups`` describes, and perhaps a few more.
 
-        Callers match exactly on their side: searches know no escape for the wildcards of ``LIKE``.
+        Callers compare again on their side: searches know no escape for quotes and wildcards.
         """
         ...
 
@@ -149,17 +150,4 @@ class Artifacts(Protocol):
         Raises:
             ApiError: with ``not_found`` when there is no such file.
         """
-        ...
-
-
-class Content(Protocol):
-    """Bytes that can be read more than once, so that an upload can begin again."""
-
-    @property
-    def size(self) -> int:
-        """Length in bytes."""
-        ...
-
-    def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Give the bytes from ``start`` up to ``end``, in pieces of bounded size."""
         ...
