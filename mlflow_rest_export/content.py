@@ -13,7 +13,7 @@ READ_SIZE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """The first ``size`` bytes of a file: what grows while it is sent (a log) is sent as it was when looked at."""
+    """The first ``size`` bytes of a file: a log that grows meanwhile is sent as it was when looked at."""
 
     path: Path
     size: int

@@ -82,7 +82,7 @@ def for_server(version: Version | None, *, file_store: bool = False) -> Limits:
 
 
 def parse_version(text: str) -> Version | None:
-    """Read the first three numbers of a version such as ``3.17.2`` or ``2.22.5.dev0``; None for anything else."""
+    """Read the first three numbers of a version such as ``2.22.5.dev0``; None for anything else."""
     numbers: list[int] = []
     for part in text.strip().split(".")[:3]:
         digits = part[: len(part) - len(part.lstrip("0123456789"))]

@@ -41,7 +41,7 @@ class StoredRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
-    """What a run is created with. Tags go in at creation, so that the run can be found from its first moment."""
+    """What a run is created with; with its tags it can be found from its first moment."""
 
     experiment_id: str
     run_name: str
