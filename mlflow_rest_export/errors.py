@@ -60,7 +60,8 @@ class ApiError(TrackingError):
         code: the server's ``error_code`` ("" when it gave none; integers of front doors as text).
         reason: what the server said, cut to a bound.
         request_id: the server's id of the request, "" when it sent none.
-        may_have_arrived: True when the request may have had its effect all the same (500, 502, 503, 504).
+        may_have_arrived: True when the request may have had its effect all the same: any 5xx, and a good
+            status with a body that cannot be read.
     """
 
     def __init__(
@@ -71,11 +72,13 @@ class ApiError(TrackingError):
         self.code = code
         self.reason = reason
         self.request_id = request_id
+        self.retry_after: float | None = None
+        """Seconds that the server asks us to wait, None when it asked for nothing."""
 
     @property
     def may_have_arrived(self) -> bool:
         """Whether the request may have had its effect although the answer is an error."""
-        return self.status >= 500  # noqa: PLR2004  # any gateway on the way may have cut the answer off
+        return self.status >= 500 or self.status < 300 or self.status == 408
 
     @property
     def not_found(self) -> bool:

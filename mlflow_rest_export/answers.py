@@ -1,0 +1,199 @@
+"""What an HTTP answer means: pure functions from status, headers and body to data or a precise error.
+
+Open-source MLflow, Databricks, SageMaker, Azure ML and whatever stands in front of them answer in shapes of
+their own; all of them end here as an ``ApiError`` with one sentence.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlflow_rest_export.errors import ApiError, NotMlflow
+
+REASON_LENGTH = 400
+"""Characters of a server's message that we repeat: some carry a whole SQL statement."""
+
+_ADVICE = {
+    401: "check the credentials (MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and _PASSWORD)",
+    403: "these credentials are known but not allowed to do this",
+    413: "a proxy on the way limits the size of a request",
+}
+
+_TAG = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
+_QUERY_SECRET = re.compile(
+    r"([?&;](?:sig|signature|x-amz-[a-z-]+|x-goog-[a-z-]+|token|access_token|password|se|sp|sv)=)[^&\s\"'<>]+",
+    re.IGNORECASE,
+)
+_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s@\"']+@", re.IGNORECASE)
+_CREDENTIAL = re.compile(r"\b(bearer|basic|token)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer, read whole; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def good(self) -> bool:
+        """Whether the status says that it worked."""
+        return 200 <= self.status < 300  # the 2xx family
+
+
+def without_secrets(text: str) -> str:
+    """Take user names, passwords, signatures and tokens out of a text that quotes URLs or headers."""
+    text = _USERINFO.sub(r"\1", text)
+    text = _QUERY_SECRET.sub(r"\1***", text)
+    return _CREDENTIAL.sub(r"\1 ***", text)
+
+
+def json_of(answer: Answer, *, doing: str) -> Mapping[str, object]:
+    """Read the body of a good answer as a JSON object; an empty body or a literal ``200 OK`` is ``{}``.
+
+    Raises:
+        NotMlflow: the body is something else: a web page, a login, half a JSON text.
+    """
+    text = answer.body.strip()
+    if text in {b"", b"200 OK"}:  # Databricks answers some calls with the second
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if isinstance(value, dict):
+        return value
+    raise NotMlflow(
+        f"{doing}: {_what_it_is(answer)} came back in place of MLflow's JSON; is the tracking URI right, "
+        "with its path, and is it MLflow that listens there?",
+        status=answer.status,
+        reason=_plain(answer),
+        request_id=_request_id(answer),
+    )
+
+
+def error_of(answer: Answer, *, doing: str, host: str) -> ApiError:
+    """Turn an answer that is not good into the error to raise.
+
+    Args:
+        answer: what came.
+        doing: what was being done and to what, such as ``creating run eval-1``.
+        host: who answered.
+    """
+    if 300 <= answer.status < 400:  # the 3xx family; we follow none of them
+        return _redirect(answer, doing, host)
+    code, reason = _code_and_reason(answer)
+    reason = without_secrets(" ".join(reason.split()))[:REASON_LENGTH]
+    said = f"{host} answered {answer.status}" + (f" {code}" if code else "")
+    sentence = f"{doing}: {said}" + (f": {reason}" if reason else "")
+    advice = _advice(answer, code, reason)
+    kind = ApiError if code or answer.body.lstrip()[:1] == b"{" or not _is_page(answer) else NotMlflow
+    return kind(
+        f"{sentence}; {advice}" if advice else sentence,
+        status=answer.status,
+        code=code,
+        reason=reason,
+        request_id=_request_id(answer),
+    )
+
+
+def retry_after(answer: Answer) -> float | None:
+    """Read ``Retry-After`` as seconds from now; None when there is none or it makes no sense."""
+    text = answer.headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    if text.replace(".", "", 1).isdigit():
+        return float(text)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def is_permanent(error: ApiError) -> bool:
+    """Say whether asking again is pointless although the status looks like a passing fault.
+
+    Seen on open-source servers: 503 when artifacts are not served, 500 for every error code without a status
+    of its own (FEATURE_DISABLED), 501 for what a store cannot do.
+    """
+    if error.status == 501 or error.code in {"FEATURE_DISABLED", "NOT_IMPLEMENTED"}:
+        return True
+    said = error.reason.lower()
+    return "serve-artifacts" in said or "artifact serving is disabled" in said or "nul (0x00)" in said
+
+
+def _redirect(answer: Answer, doing: str, host: str) -> NotMlflow:
+    place = without_secrets(answer.headers.get("location", "")).split("?")[0] or "nowhere"
+    return NotMlflow(
+        f"{doing}: {host} redirects to {place[:200]}; that is a login page, or the tracking URI lacks "
+        "https:// or a path: give the address that answers itself",
+        status=answer.status,
+        request_id=_request_id(answer),
+    )
+
+
+def _code_and_reason(answer: Answer) -> tuple[str, str]:
+    try:
+        body = json.loads(answer.body)
+    except ValueError:
+        body = None
+    aws_type = answer.headers.get("x-amzn-errortype", "").split(":")[0]
+    if not isinstance(body, dict):
+        return aws_type, _plain(answer)
+    azure = body.get("Error") if isinstance(body.get("Error"), dict) else {}
+    code = body.get("error_code") or aws_type or body.get("error") or ""
+    reason = (
+        body.get("message")
+        or body.get("Message")
+        or (azure or {}).get("Message")
+        or body.get("error_description")
+        or body.get("detail")
+        or ""
+    )
+    return (code if isinstance(code, str) else str(code)), (
+        reason if isinstance(reason, str) else str(reason)
+    )
+
+
+def _advice(answer: Answer, code: str, reason: str) -> str:
+    if answer.status == 401 and "basic" in answer.headers.get("www-authenticate", "").lower():
+        return "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+    if answer.status == 403 and "host header" in reason.lower():
+        return "start the server with --allowed-hosts naming this host (MLflow 3.5 and later check it)"
+    if answer.status == 404 and not code:
+        return "there is no MLflow API at this address: check the path of the tracking URI"
+    if code == "FEATURE_DISABLED":
+        return "the server has no workspaces: leave MLFLOW_WORKSPACE unset"
+    return _ADVICE.get(answer.status, "")
+
+
+def _plain(answer: Answer) -> str:
+    text = answer.body[:20_000].decode("utf-8", "replace")
+    title = _TITLE.search(text)
+    return without_secrets(" ".join((title.group(1) if title else _TAG.sub(" ", text)).split()))[
+        :REASON_LENGTH
+    ]
+
+
+def _is_page(answer: Answer) -> bool:
+    return answer.body.lstrip()[:1] == b"<"
+
+
+def _what_it_is(answer: Answer) -> str:
+    if _is_page(answer):
+        return f'a web page ("{_plain(answer)[:80]}")'
+    if answer.body.lstrip()[:1] in {b"{", b"["}:
+        return f"a JSON text of {len(answer.body)} bytes that is cut short or is no object"
+    return f"a text of {len(answer.body)} bytes"
+
+
+def _request_id(answer: Answer) -> str:
+    names = ("x-request-id", "x-amzn-requestid", "x-ms-request-id", "x-databricks-request-id")
+    return next((answer.headers[name] for name in names if name in answer.headers), "")

@@ -1,0 +1,61 @@
+"""What all calls of one export share: patience, pace, waiting, and the wish to stop."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mlflow_rest_export.errors import Interrupted
+from mlflow_rest_export.pace import Pace
+from mlflow_rest_export.retry import Backoff, Patience
+
+
+class Stop:
+    """The wish to stop, set by a signal: whoever waits or begins a call meets it at once."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        """Ask everybody to stop."""
+        self._event.set()
+
+    def check(self) -> None:
+        """Raise ``Interrupted`` once stopping was asked for."""
+        if self._event.is_set():
+            raise Interrupted("stopped by a signal")
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but not through a wish to stop."""
+        self._event.wait(seconds)
+        self.check()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conduct:
+    """What all calls of one export share: its patience, its pace, its clock and its wish to stop."""
+
+    patience: Patience
+    pace: Pace
+    stop: Stop = field(default_factory=Stop)
+    backoff: Backoff = field(default_factory=Backoff)
+    chance: Callable[[], float] = random.random
+    timeout: float = 120.0
+    """Seconds to wait for an answer once a request is sent."""
+    connect_timeout: float = 10.0
+
+    @classmethod
+    def ordinary(cls, *, workers: int = 8, timeout: float | None = None) -> Conduct:
+        """Give the conduct of the real world.
+
+        Args:
+            workers: requests under way at the most.
+            timeout: seconds of the whole budget without progress; None: 60 at first, 600 later.
+        """
+        budget = {} if timeout is None else {"first_contact": timeout, "stall": timeout}
+        return cls(
+            patience=Patience(clock=time.monotonic, **budget), pace=Pace(workers, clock=time.monotonic)
+        )

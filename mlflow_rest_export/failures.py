@@ -1,0 +1,89 @@
+"""What it means when no HTTP answer came: pure functions from the exception of ``requests`` to our error."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from urllib.parse import urlsplit
+
+import requests
+import urllib3.exceptions
+
+from mlflow_rest_export.answers import without_secrets
+from mlflow_rest_export.errors import NoAnswer
+
+_CA_ADVICE = "give the CA bundle in MLFLOW_TRACKING_SERVER_CERT_PATH or REQUESTS_CA_BUNDLE"
+_PROXY_ADVICE = "see HTTPS_PROXY and NO_PROXY"
+
+_NEVER_SENT = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.NameResolutionError,
+    urllib3.exceptions.ProxyError,
+    urllib3.exceptions.SSLError,
+    ssl.SSLCertVerificationError,
+)
+
+
+def no_answer(error: requests.RequestException, *, doing: str, url: str) -> NoAnswer:
+    """Name why no answer came, and whether the request may have arrived all the same.
+
+    Args:
+        error: what ``requests`` raised.
+        doing: what was being done, the beginning of the sentence.
+        url: where to; only its host is named.
+    """
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    chain = list(_causes(error))
+    sent = not (
+        isinstance(error, (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError))
+        or any(isinstance(cause, _NEVER_SENT) for cause in chain)
+    )
+    failure = NoAnswer(f"{doing}: {_why(error, chain, host)}", may_have_arrived=sent)
+    failure.__cause__ = error
+    return failure
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    """List the exceptions that led to this one; ``urllib3`` keeps some as ``reason`` or as arguments."""
+    found: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting and len(found) < 20:  # a bound, should somebody tie a knot
+        cause = waiting.pop(0)
+        if isinstance(cause, BaseException) and not any(cause is known for known in found):
+            found.append(cause)
+            waiting += [getattr(cause, "reason", None), cause.__cause__, cause.__context__, *cause.args]
+    return found
+
+
+def _why(error: requests.RequestException, chain: list[BaseException], host: str) -> str:
+    for cause in chain:
+        for kind, sentence in _SENTENCES:
+            if isinstance(cause, kind):
+                return sentence.format(host=host, said=_said(cause))
+    if isinstance(error, requests.exceptions.Timeout):
+        return f"{host} did not answer in time"
+    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):
+        return f"{host or 'the address'} is no valid address; check the tracking URI"
+    return f"the connection to {host} broke ({_said(chain[-1])})"
+
+
+def _said(cause: BaseException) -> str:
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return cause.verify_message
+    text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    return without_secrets(" ".join(text.split()))[:200] or type(cause).__name__
+
+
+_SENTENCES: tuple[tuple[type[BaseException], str], ...] = (
+    (ssl.SSLCertVerificationError, "the certificate of {host} is not trusted ({said}); " + _CA_ADVICE),
+    (ssl.SSLError, "no TLS connection to {host} ({said}); does the server speak https at this port?"),
+    (socket.gaierror, "the name of {host} cannot be resolved ({said}); check the tracking URI"),
+    (ConnectionRefusedError, "nothing listens at {host} (connection refused); is the server running there?"),
+    (urllib3.exceptions.ProxyError, "the proxy on the way to {host} refused ({said}); " + _PROXY_ADVICE),
+    (urllib3.exceptions.ConnectTimeoutError, "{host} could not be reached in time; is the network open?"),
+    (urllib3.exceptions.ReadTimeoutError, "{host} took the request but did not answer in time"),
+    (ConnectionResetError, "{host} broke the connection before it answered"),
+    (BrokenPipeError, "{host} broke the connection while it was sent to"),
+    (urllib3.exceptions.IncompleteRead, "the answer of {host} was cut short"),
+)

@@ -1,0 +1,65 @@
+"""How many requests may be under way at once: fewer after a 429, one more after a run of good answers."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+
+
+class Pace:
+    """A gate that all workers pass for each request.
+
+    Args:
+        most: requests under way at the most.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, most: int, *, clock: Callable[[], float]) -> None:
+        self._most = most
+        self._clock = clock
+        self._allowed = most
+        self._under_way = 0
+        self._good = 0
+        self._closed_until = 0.0
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until a request may go, and hold the place while it is under way."""
+        with self._changed:
+            while True:
+                closed = self._closed_until - self._clock()
+                if closed <= 0 and self._under_way < self._allowed:
+                    break
+                self._changed.wait(closed if closed > 0 else None)
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def slow_down(self, seconds: float) -> None:
+        """Halve the requests under way and let none begin for ``seconds``: the server said it is too much."""
+        with self._changed:
+            self._allowed = max(1, self._allowed // 2)
+            self._good = 0
+            self._closed_until = max(self._closed_until, self._clock() + seconds)
+
+    def went_well(self) -> None:
+        """Allow one more once as many requests in a row went well as are allowed now."""
+        if self._allowed == self._most:  # read without the lock: the ordinary case must cost nothing
+            return
+        with self._changed:
+            self._good += 1
+            if self._good >= self._allowed:
+                self._good = 0
+                self._allowed = min(self._most, self._allowed + 1)
+                self._changed.notify_all()
+
+    @property
+    def allowed(self) -> int:
+        """Requests that may be under way now."""
+        return self._allowed

@@ -1,0 +1,78 @@
+"""How long to wait before asking again, and when to give up. Pure but for the clock it is handed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """Capped exponential waiting. All times in seconds."""
+
+    first: float = 0.25
+    factor: float = 2.0
+    longest: float = 20.0
+    longest_asked: float = 120.0
+    """A ``Retry-After`` above this is cut: unbounded obedience hangs a job."""
+
+    def wait(self, attempt: int, *, asked: float | None, chance: float) -> float:
+        """Give the seconds to wait after failed attempt number ``attempt`` (the first is 0).
+
+        Args:
+            attempt: how many attempts failed before this one.
+            asked: what ``Retry-After`` said, in seconds.
+            chance: a random number from 0 to 1; half of an own wait is jitter, so that workers spread.
+        """
+        if asked is not None:
+            return min(asked, self.longest_asked) + chance * self.first
+        own = min(self.first * self.factor ** min(attempt, 32), self.longest)
+        return own * (0.5 + chance / 2)
+
+
+class Patience:
+    """The time budget for work without any progress, shared by everything one call does.
+
+    Args:
+        clock: monotonic seconds.
+        first_contact: seconds until the first good answer must have come.
+        stall: seconds that may pass without progress after that.
+    """
+
+    def __init__(
+        self, *, clock: Callable[[], float], first_contact: float = 60.0, stall: float = 600.0
+    ) -> None:
+        self._clock = clock
+        self._first_contact = first_contact
+        self._stall = stall
+        self._lock = threading.Lock()
+        self._since: float | None = None
+        self._met = False
+
+    def begin(self) -> None:
+        """Start the budget at the first request; later calls change nothing."""
+        with self._lock:
+            if self._since is None:
+                self._since = self._clock()
+
+    def progress(self) -> None:
+        """Note that something went forward: an answer came, bytes were taken."""
+        with self._lock:
+            self._since = self._clock()
+            self._met = True
+
+    def left(self) -> float:
+        """Give the seconds that are left, never below 0."""
+        with self._lock:
+            budget = self._stall if self._met else self._first_contact
+            if self._since is None:
+                return budget
+            return max(0.0, self._since + budget - self._clock())
+
+    @property
+    def spent(self) -> str:
+        """Say what was waited for, for an error message."""
+        if self._met:
+            return f"no progress for {self._stall:g} s"
+        return f"no answer within {self._first_contact:g} s"

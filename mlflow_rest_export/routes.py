@@ -1,0 +1,17 @@
+"""The names of the ways an artifact can take. Targets list them in order, ``artifacts`` maps them to code."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Route(enum.Enum):
+    """One way for the bytes of an artifact."""
+
+    PROXIED = "through the tracking server"
+    DATABRICKS = "Databricks credentials"
+    AZUREML = "Azure ML credentials"
+    PRESIGNED = "presigned upload URL"
+    SMALL_UPLOAD = "the server's small-file upload"
+    OBJECT_STORE = "direct to the object store"
+    SHARED_DISK = "a disk shared with the server"

@@ -1,0 +1,1 @@
+"""MLflow hosts: from a tracking URI to a ``Target``, one module a kind of host."""

@@ -1,0 +1,280 @@
+"""MLflow's tracking API, one typed method an endpoint. Knows paths and shapes, no order of things.
+
+Each method declares whether its call may be repeated blindly; where it may not, the outcome of a lost answer
+is found out before anything is sent again (``create_run`` here, ``log-batch`` in ``delivery``).
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from mlflow_rest_export import limits as server_limits
+from mlflow_rest_export.errors import ApiError, NoAnswer
+from mlflow_rest_export.limits import Limits
+from mlflow_rest_export.marks import OWNER
+from mlflow_rest_export.records import Dataset, Lookup, Metric, RunStatus
+from mlflow_rest_export.targets.target import Target
+from mlflow_rest_export.tracking import delivery, replies
+from mlflow_rest_export.tracking.protocol import Experiment, NewRun, StoredRun
+from mlflow_rest_export.tracking.search import filter_of
+from mlflow_rest_export.transport import Call, Repeat, Transport
+
+API = "/api/2.0/mlflow"
+PAGE_OF_RUNS = 500
+"""Runs in one page of a search: each brings all its values, so a page may weigh several MB."""
+PAGE_OF_POINTS = 25_000
+"""Servers from 3.1 to 3.12 answer a history without ``max_results`` with an empty page."""
+TRIES_OF_CREATE = 3
+
+_R = TypeVar("_R", bound=replies.Reply)
+
+
+class RestTracking:
+    """The tracking API of one host; every method raises ``ApiError`` or ``NoAnswer`` when it could not.
+
+    Args:
+        target: the host.
+        transport: how to reach it.
+    """
+
+    def __init__(self, target: Target, transport: Transport) -> None:
+        self.target = target
+        self.transport = transport
+        self._limits = target.limits
+        self._lock = threading.Lock()
+
+    def limits(self) -> Limits:
+        """Say what the server accepts, asking for its version once.
+
+        Gateways may hide ``/version`` behind any 4xx; then the limits are those of the oldest servers.
+        """
+        with self._lock:
+            if self._limits is None:
+                self._limits = server_limits.for_server(server_limits.parse_version(self.version()))
+            return self._limits
+
+    def version(self) -> str:
+        """Give the version that the server tells, "" when it tells none (before 2.1, behind gateways)."""
+        call = Call(
+            method="GET", url=f"{self.target.base_url}/version", doing="asking for the server's version"
+        )
+        try:
+            return self.transport.send(call).body[:40].decode("ascii", "replace").strip()
+        except ApiError as error:
+            if error.status < 500:
+                return ""
+            raise
+
+    def find_experiment(self, name: str) -> Experiment | None:
+        """Find an experiment by name, a deleted one too."""
+        name, adjustments = self.target.names.resolve(name, self.transport)
+        doing = f"looking for the experiment {name!r}"
+        try:
+            reply = self._get(
+                "experiments/get-by-name", replies.ExperimentReply, {"experiment_name": name}, doing=doing
+            )
+        except ApiError as error:
+            if error.not_found:
+                return None
+            raise
+        found = reply.experiment.as_experiment()
+        return Experiment(found.experiment_id, found.name, deleted=found.deleted, adjustments=adjustments)
+
+    def create_experiment(self, name: str) -> Experiment:
+        """Create an experiment; one that somebody else created meanwhile is as good."""
+        asked = name
+        name, adjustments = self.target.names.resolve(name, self.transport)
+        self.target.names.before_create(name, self.transport)
+        doing = f"creating the experiment {name!r}"
+        try:
+            made = self._post("experiments/create", replies.CreatedExperiment, {"name": name}, doing=doing)
+        except ApiError as error:
+            found = self.find_experiment(asked) if error.already_exists else None
+            if found is None:
+                raise
+            return found
+        return Experiment(made.experiment_id, name, adjustments=adjustments)
+
+    def get_experiment(self, experiment_id: str) -> Experiment:
+        """Read an experiment."""
+        query = {"experiment_id": experiment_id}
+        doing = f"reading experiment {experiment_id}"
+        return self._get(
+            "experiments/get", replies.ExperimentReply, query, doing=doing
+        ).experiment.as_experiment()
+
+    def restore_experiment(self, experiment_id: str) -> None:
+        """Bring a deleted experiment back; one that is active already is fine."""
+        doing = f"restoring experiment {experiment_id}"
+        try:
+            self._post("experiments/restore", replies.Reply, {"experiment_id": experiment_id}, doing=doing)
+        except ApiError:
+            if self.get_experiment(experiment_id).deleted:
+                raise
+
+    def find_runs(self, experiment_id: str, lookups: Sequence[Lookup]) -> Iterator[StoredRun]:
+        """Search the active runs of an experiment, one search for each lookup."""
+        for lookup in lookups:
+            yield from self.search_runs([experiment_id], filter_of(lookup))
+
+    def search_runs(
+        self, experiment_ids: Sequence[str], filter_string: str = "", *, view: str = "ACTIVE_ONLY"
+    ) -> Iterator[StoredRun]:
+        """Search runs with MLflow's own filter language, page by page."""
+        token = ""
+        while True:
+            body = {
+                "experiment_ids": list(experiment_ids),
+                "filter": filter_string,
+                "run_view_type": view,
+                "max_results": PAGE_OF_RUNS,
+                **({"page_token": token} if token else {}),
+            }
+            page = self._post("runs/search", replies.RunsPage, body, doing="searching for runs")
+            yield from (run.as_run() for run in page.runs)
+            token = page.next_page_token
+            if not token:
+                return
+
+    def create_run(self, new: NewRun) -> StoredRun:
+        """Create a run, once: a lost answer is settled by a search for the owner's mark."""
+        body = {
+            "experiment_id": new.experiment_id,
+            "run_name": new.run_name,
+            "start_time": new.start_time,
+            "tags": [{"key": key, "value": value} for key, value in new.tags.items()],
+        }
+        doing = f"creating the run {new.run_name}"
+        lost: ApiError | NoAnswer | None = None
+        for _ in range(TRIES_OF_CREATE):
+            try:
+                reply = self._post(
+                    "runs/create", replies.RunReply, body, doing=doing, repeat=Repeat.IF_NOT_SENT
+                )
+                return reply.run.as_run()
+            except (ApiError, NoAnswer) as error:
+                if not error.may_have_arrived:
+                    raise
+                lost = error
+            made = next(self.find_runs(new.experiment_id, [Lookup(OWNER, new.tags[OWNER])]), None)
+            if made is not None:
+                return made
+        raise lost or AssertionError
+
+    def get_run(self, run_id: str) -> StoredRun:
+        """Read a run."""
+        query = {"run_id": run_id, "run_uuid": run_id}
+        return self._get("runs/get", replies.RunReply, query, doing=f"reading run {run_id}").run.as_run()
+
+    def log_values(
+        self,
+        run_id: str,
+        *,
+        metrics: Iterable[Metric] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write values in as many batches as they need; each point lands once."""
+        delivery.deliver(self, run_id, metrics=metrics, params=params or {}, tags=tags or {})
+
+    def log_batch(self, run_id: str, body: bytes) -> None:
+        """Send one ``log-batch`` body; never repeated here when its outcome is unknown."""
+        call = self._call("runs/log-batch", body, doing=f"writing values to run {run_id}")
+        self.transport.send_for_json(call)
+
+    def metric_history(self, run_id: str, key: str) -> Iterator[Metric]:
+        """Give every point of a metric, page by page."""
+        query = {"run_id": run_id, "run_uuid": run_id, "metric_key": key, "max_results": str(PAGE_OF_POINTS)}
+        doing = f"reading metric {key} of run {run_id}"
+        while True:
+            page = self._get("metrics/get-history", replies.MetricsPage, query, doing=doing)
+            yield from (metric.as_metric() for metric in page.metrics)
+            if not page.next_page_token:
+                return
+            query["page_token"] = page.next_page_token
+
+    def log_inputs(self, run_id: str, datasets: Sequence[Dataset]) -> None:
+        """Record dataset inputs; the same ones again change nothing."""
+        body = {"run_id": run_id, "datasets": [_dataset(dataset) for dataset in datasets]}
+        self._post("runs/log-inputs", replies.Reply, body, doing=f"naming the datasets of run {run_id}")
+
+    def update_run(self, run_id: str, *, status: RunStatus, end_time: int | None, run_name: str) -> None:
+        """Set status, end time and name together: servers before 2.3 reset whatever is left out."""
+        body: dict[str, object] = {"run_id": run_id, "status": status.name, "run_name": run_name}
+        if end_time is not None:
+            body["end_time"] = end_time
+        self._post("runs/update", replies.Reply, body, doing=f"setting run {run_id} to {status.name}")
+
+    def delete_run(self, run_id: str) -> None:
+        """Move a run to the bin; one that is there already is fine."""
+        try:
+            self._post("runs/delete", replies.Reply, {"run_id": run_id}, doing=f"deleting run {run_id}")
+        except ApiError as error:
+            if error.refused or not self.get_run(run_id).deleted:
+                raise
+
+    def restore_run(self, run_id: str) -> None:
+        """Bring a run back from the bin."""
+        self._post("runs/restore", replies.Reply, {"run_id": run_id}, doing=f"restoring run {run_id}")
+
+    def list_artifacts(self, run_id: str, path: str = "") -> Iterator[replies.FileReply]:
+        """List one folder of a run's artifacts; paths are relative to the run."""
+        query = {"run_id": run_id, "run_uuid": run_id, **({"path": path} if path else {})}
+        doing = f"listing the artifacts of run {run_id}"
+        while True:
+            page = self._get("artifacts/list", replies.FilesPage, query, doing=doing)
+            yield from page.files
+            if not page.next_page_token:
+                return
+            query["page_token"] = page.next_page_token
+
+    def run_url(self, run: StoredRun) -> str:
+        """Give the page of a run."""
+        return f"{self.experiment_url(run.experiment_id)}/runs/{run.run_id}"
+
+    def experiment_url(self, experiment_id: str) -> str:
+        """Give the page of an experiment."""
+        return f"{self.target.page}/#/experiments/{experiment_id}"
+
+    def _get(self, path: str, kind: type[_R], query: Mapping[str, str], *, doing: str) -> _R:
+        url = f"{self.target.base_url}{API}/{path}"
+        call = Call(method="GET", url=url, query=tuple(query.items()), doing=doing)
+        return replies.parse(kind, self.transport.send_for_json(call), doing=doing)
+
+    def _post(
+        self,
+        path: str,
+        kind: type[_R],
+        body: Mapping[str, object],
+        *,
+        doing: str,
+        repeat: Repeat = Repeat.SAFELY,
+    ) -> _R:
+        call = self._call(path, json.dumps(body).encode(), doing=doing, repeat=repeat)
+        return replies.parse(kind, self.transport.send_for_json(call), doing=doing)
+
+    def _call(self, path: str, body: bytes, *, doing: str, repeat: Repeat = Repeat.IF_NOT_SENT) -> Call:
+        return Call(
+            method="POST",
+            url=f"{self.target.base_url}{API}/{path}",
+            doing=doing,
+            headers={"Content-Type": "application/json"},  # mandatory since 2.9
+            body=body,
+            repeat=repeat,
+        )
+
+
+def _dataset(dataset: Dataset) -> dict[str, object]:
+    fields = {
+        "name": dataset.name,
+        "digest": dataset.digest,
+        "source_type": dataset.source_type,
+        "source": dataset.source,
+        "schema": dataset.schema,
+        "profile": dataset.profile,
+    }
+    tags = [{"key": "mlflow.data.context", "value": dataset.context}] if dataset.context else []
+    return {"dataset": {name: value for name, value in fields.items() if value}, "tags": tags}

@@ -1,0 +1,268 @@
+"""The only holder of HTTP sessions: sends a call until it is answered, refused, or patience is at its end.
+
+Knows timeouts, authentication at every attempt, what may be sent twice, and how failures are named. Knows
+nothing of MLflow's endpoints.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import requests
+from requests.auth import AuthBase
+
+from mlflow_rest_export.answers import Answer, error_of, is_permanent, json_of, retry_after, without_secrets
+from mlflow_rest_export.auth import NoAuth
+from mlflow_rest_export.conduct import Conduct
+from mlflow_rest_export.content import Content
+from mlflow_rest_export.errors import ApiError, NoAnswer, SettingsError
+from mlflow_rest_export.failures import no_answer
+from mlflow_rest_export.retry import Patience
+
+RETRIED = frozenset({408, 429, 500, 502, 503, 504})
+TRIES_OF_500 = 4
+"""A 500 is mostly a fault that comes again; a passing one was seen on freshly started servers."""
+TRIES_OF_CUT_BODY = 3
+"""A good status with half a body passes; a web page in its place does not."""
+
+_T = TypeVar("_T")
+
+
+class Repeat(enum.Enum):
+    """What may be done when the outcome of a call is unknown; declared by each call: verbs do not tell."""
+
+    SAFELY = enum.auto()
+    """Sending it again changes nothing: reads, searches, writes of the same value, uploads."""
+    IF_NOT_SENT = enum.auto()
+    """Only what surely had no effect is sent again: refused connections, 429."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One HTTP call.
+
+    Args:
+        doing: what is being done to what, the beginning of an error's sentence.
+        body: bytes of the body; ``content`` for what is streamed. None of both: no body.
+    """
+
+    method: str
+    url: str
+    doing: str
+    query: Sequence[tuple[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    content: Content | None = None
+    start: int = 0
+    end: int | None = None
+    """The part of ``content`` to send, from byte ``start`` up to ``end``."""
+    repeat: Repeat = Repeat.SAFELY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """How servers prove who they are, and we to them."""
+
+    verify: bool | str = True
+    """False: not at all; a path: the CA bundle."""
+    client_cert: str | None = None
+    """One PEM file with certificate and key."""
+
+
+class Transport:
+    """Sends calls to one host with one kind of credentials.
+
+    Args:
+        conduct: patience, pace and stop, shared with the other transports of the same export.
+        auth: credentials, applied at every attempt; nobody by default, as presigned URLs want it.
+        tls: certificates.
+        headers: sent with every call.
+    """
+
+    def __init__(
+        self,
+        *,
+        conduct: Conduct,
+        auth: AuthBase | None = None,
+        tls: Tls | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.conduct = conduct
+        self._auth = auth or NoAuth()
+        self._tls = tls or Tls()
+        self._headers = {"Accept-Encoding": "identity", **(headers or {})}
+        self._of_thread = threading.local()
+
+    def send(self, call: Call) -> Answer:
+        """Send a call and give its good answer.
+
+        Raises:
+            ApiError: the server refuses, or its fault did not pass.
+            NoAnswer: it gave no answer in the time there was.
+            Interrupted: a signal came.
+        """
+        return self._insist(call, self._once)
+
+    def send_for_json(self, call: Call) -> Mapping[str, object]:
+        """Send a call and give the JSON object of its good answer; errors as ``send``.
+
+        A body that is cut short is asked for again, like any other passing fault.
+        """
+        return self._insist(call, lambda call: json_of(self._once(call), doing=call.doing))
+
+    def stream(self, call: Call) -> Iterator[bytes]:
+        """Send a call and give the body of its good answer in pieces; errors as ``send``."""
+        response = self._insist(call, self._open)
+        try:
+            for piece in response.iter_content(1 << 20):
+                self.conduct.patience.progress()
+                yield piece
+        except requests.RequestException as error:
+            raise no_answer(error, doing=call.doing, url=call.url) from None
+        finally:
+            response.close()
+
+    def _insist(self, call: Call, attempt: Callable[[Call], _T]) -> _T:
+        conduct = self.conduct
+        conduct.patience.begin()
+        for number in itertools.count():
+            conduct.stop.check()
+            try:
+                with conduct.pace.turn():
+                    result = attempt(call)
+            except (ApiError, NoAnswer) as error:
+                self._wait_or_give_up(call, error, number)
+            else:
+                conduct.patience.progress()
+                conduct.pace.went_well()
+                return result
+        raise AssertionError  # pragma: no cover - the loop has no end
+
+    def _wait_or_give_up(self, call: Call, error: ApiError | NoAnswer, number: int) -> None:
+        conduct = self.conduct
+        if isinstance(error, ApiError) and error.status not in RETRIED:
+            conduct.patience.progress()  # a clear word is contact, too
+        if not _may_pass(error, number) or (call.repeat is Repeat.IF_NOT_SENT and error.may_have_arrived):
+            raise error
+        asked = error.retry_after if isinstance(error, ApiError) else None
+        wait = conduct.backoff.wait(number, asked=asked, chance=conduct.chance())
+        if wait > conduct.patience.left():
+            raise _out_of_patience(error, conduct.patience)
+        if isinstance(error, ApiError) and error.status == 429:
+            conduct.pace.slow_down(wait)
+        conduct.stop.wait(wait)
+
+    def _once(self, call: Call) -> Answer:
+        response = self._request(call, stream=False)
+        try:
+            answer = _answer_of(response)
+        finally:
+            response.close()
+        return _good(answer, call)
+
+    def _open(self, call: Call) -> requests.Response:
+        response = self._request(call, stream=True)
+        if not 200 <= response.status_code < 300:
+            try:
+                _good(_answer_of(response), call)
+            finally:
+                response.close()
+        return response
+
+    def _request(self, call: Call, *, stream: bool) -> requests.Response:
+        conduct = self.conduct
+        size = call.content.size if call.content is not None else 0
+        try:
+            return self._session().request(
+                call.method,
+                call.url,
+                params=list(call.query),
+                headers=dict(call.headers),
+                data=self._body(call),
+                auth=self._auth,
+                timeout=(conduct.connect_timeout, conduct.timeout + size / 1e6),
+                allow_redirects=False,
+                stream=stream,
+            )
+        except requests.RequestException as error:
+            raise no_answer(error, doing=call.doing, url=call.url) from error
+        except OSError as error:
+            if call.content is not None:  # the file that is being sent, which is not ours to judge
+                raise
+            raise SettingsError(
+                f"{call.doing}: {without_secrets(str(error))}"
+            ) from None  # CA bundle, client certificate
+
+    def _body(self, call: Call) -> bytes | Streamed | None:
+        if call.content is None:
+            return call.body
+        end = call.content.size if call.end is None else call.end
+        if end <= call.start:  # an empty stream would be sent chunked, which stores refuse
+            return b""
+        return Streamed(call.content, call.start, end, self.conduct)
+
+    def _session(self) -> requests.Session:
+        """One session a thread: connections are kept alive, and nothing is shared that is not made for it."""
+        session = getattr(self._of_thread, "session", None)
+        if session is None:
+            session = requests.Session()
+            session.headers.update(self._headers)
+            session.verify = self._tls.verify
+            session.cert = self._tls.client_cert
+            self._of_thread.session = session
+        return session
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A request body with a known length, sent in large pieces; each piece taken is progress."""
+
+    content: Content
+    start: int
+    end: int
+    conduct: Conduct
+
+    def __len__(self) -> int:
+        """Length in bytes, which becomes ``Content-Length``."""
+        return self.end - self.start
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give the bytes from the beginning, at every attempt."""
+        for piece in self.content.chunks(self.start, self.end):
+            self.conduct.stop.check()
+            yield piece
+            self.conduct.patience.progress()
+
+
+def _answer_of(response: requests.Response) -> Answer:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status_code, headers, response.content)
+
+
+def _good(answer: Answer, call: Call) -> Answer:
+    if answer.good:
+        return answer
+    error = error_of(answer, doing=call.doing, host=urlsplit(call.url).netloc.rpartition("@")[2])
+    error.retry_after = retry_after(answer)
+    raise error
+
+
+def _may_pass(error: ApiError | NoAnswer, number: int) -> bool:
+    """Say whether failed attempt ``number`` (from 0) may go better when it is made again."""
+    if isinstance(error, NoAnswer):
+        return not isinstance(error.__cause__, requests.exceptions.SSLError)
+    if error.status in RETRIED and not is_permanent(error):
+        return error.status != 500 or number + 1 < TRIES_OF_500
+    return error.status < 300 and number + 1 < TRIES_OF_CUT_BODY
+
+
+def _out_of_patience(error: ApiError | NoAnswer, patience: Patience) -> ApiError | NoAnswer:
+    """Give the same error with the time that was spent, so that its reader knows that we did insist."""
+    error.args = (f"{error.args[0]} ({patience.spent})",)
+    return error
