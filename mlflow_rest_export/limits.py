@@ -89,6 +89,6 @@ def parse_version(text: str) -> Version | None:
         if not digits:
             break
         numbers.append(int(digits))
-    if len(numbers) < 2:  # noqa: PLR2004  # a web page or a bare number is no version
+    if len(numbers) < 2:  # a web page or a bare number is no version
         return None
-    return (numbers[0], numbers[1], numbers[2] if len(numbers) > 2 else 0)  # noqa: PLR2004
+    return (numbers[0], numbers[1], numbers[2] if len(numbers) > 2 else 0)
