@@ -1,0 +1,86 @@
+"""Artifacts through the tracking server (``mlflow-artifacts:``): one PUT a file, streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote, urlsplit
+
+from mlflow_rest_export.artifacts.route import RouteUnavailable
+from mlflow_rest_export.content import Content
+from mlflow_rest_export.errors import ApiError
+from mlflow_rest_export.tracking.protocol import StoredRun
+from mlflow_rest_export.transport import Call, Transport
+
+API = "/api/2.0/mlflow-artifacts"
+
+
+class ProxiedRoute:
+    """PUT and GET on the server's own artifact API.
+
+    Args:
+        base_url: of the tracking server; credentials go nowhere else, even when an artifact URI names
+            another host (the SDK sends them there).
+        transport: with the credentials of the tracking server.
+    """
+
+    def __init__(self, base_url: str, transport: Transport) -> None:
+        self._base_url = base_url
+        self._transport = transport
+
+    def takes(self, artifact_uri: str) -> bool:
+        """Say whether the artifacts are behind this very server."""
+        parts = urlsplit(artifact_uri)
+        if parts.scheme == "mlflow-artifacts":
+            return parts.netloc in {"", urlsplit(self._base_url).netloc}
+        return artifact_uri.startswith(f"{self._base_url}{API}/artifacts/")
+
+    def upload(self, run: StoredRun, path: str, content: Content) -> None:
+        """PUT one file; a second PUT replaces the first, so a lost answer is simply sent again."""
+        call = Call(
+            method="PUT",
+            url=self._url(run, path),
+            doing=f"uploading {path} to run {run.run_id}",
+            headers={"Content-Type": "application/octet-stream"},
+            content=content,
+        )
+        try:
+            self._transport.send(call)
+        except ApiError as error:
+            raise _closed(error) or error from None
+
+    def read(self, run: StoredRun, path: str) -> Iterator[bytes]:
+        """GET one file. Servers answer a missing one with 404, or, before 3.x and before S3, with 500."""
+        doing = f"reading {path} of run {run.run_id}"
+        try:
+            yield from self._transport.stream(Call(method="GET", url=self._url(run, path), doing=doing))
+        except ApiError as error:
+            raise _closed(error) or error from None
+
+    def _url(self, run: StoredRun, path: str) -> str:
+        return f"{self._base_url}{API}/artifacts/{_quoted(root_of(run, self._base_url))}/{_quoted(path)}"
+
+
+def root_of(run: StoredRun, base_url: str) -> str:
+    """Give the place of a run's artifacts below the server's artifact root.
+
+    ``artifact_uri`` is raw text, so nothing is decoded; duplicate slashes collapse as in the SDK.
+    """
+    uri = run.artifact_uri
+    prefix = f"{base_url}{API}/artifacts/"
+    if uri.startswith(prefix):
+        rest = uri[len(prefix) :]
+    else:
+        rest = uri.partition(":")[2]
+        if rest.startswith("//"):
+            rest = rest[2:].partition("/")[2]
+    return "/".join(part for part in rest.split("/") if part)
+
+
+def _quoted(path: str) -> str:
+    return quote(path, safe="/~")
+
+
+def _closed(error: ApiError) -> RouteUnavailable | None:
+    if error.status in {501, 503} and "serv" in error.reason.lower() and "artifact" in error.reason.lower():
+        return RouteUnavailable("the server was started without --serve-artifacts")
+    return None

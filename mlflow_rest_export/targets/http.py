@@ -1,0 +1,149 @@
+"""Any server with MLflow's REST API at an http(s) address: open-source MLflow, with or without a gateway."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import time
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from requests.auth import AuthBase
+
+from mlflow_rest_export import __version__
+from mlflow_rest_export.auth import BasicAuth, BearerAuth, CommandToken, FileToken, NoAuth
+from mlflow_rest_export.connection import Connection
+from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.routes import Route
+from mlflow_rest_export.targets.target import Target
+from mlflow_rest_export.transport import Tls
+
+USER_AGENT = f"mlflow-rest-export/{__version__}"
+KUBERNETES = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds its token and its namespace; the token is renewed there by the cluster."""
+ROUTES = (Route.PROXIED, Route.PRESIGNED, Route.SMALL_UPLOAD, Route.OBJECT_STORE, Route.SHARED_DISK)
+
+
+def recognises(uri: str) -> bool:
+    """Say whether the tracking URI is an http(s) address."""
+    return uri.lower().startswith(("http://", "https://"))
+
+
+def target(uri: str, connection: Connection) -> Target:
+    """Make the target of a plain MLflow server.
+
+    Raises:
+        SettingsError: the address makes no sense, or the certificates asked for contradict each other.
+    """
+    base_url, userinfo = _address(uri)
+    return Target(
+        kind="MLflow server",
+        base_url=base_url,
+        page=base_url,
+        auth=_auth(connection, userinfo),
+        tls=tls(connection),
+        headers=headers(connection),
+        routes=ROUTES,
+    )
+
+
+def warnings(uri: str, connection: Connection) -> list[str]:
+    """List what a careful user would want to know before anything is sent."""
+    parts = urlsplit(uri)
+    secret = any((parts.password, connection.password, connection.token, connection.token_file))
+    secret = secret or bool(connection.token_command)
+    found = []
+    if secret and parts.scheme.lower() == "http" and not _is_loopback(parts.hostname or ""):
+        found.append(f"credentials go to {parts.hostname} over plain http, readable on the way: use https")
+    if connection.insecure_tls:
+        found.append("MLFLOW_TRACKING_INSECURE_TLS is set: the server's certificate is not checked")
+    return found
+
+
+def tls(connection: Connection) -> Tls:
+    """Choose the certificates.
+
+    Raises:
+        SettingsError: both no check and a CA bundle are asked for, or a file is not there.
+    """
+    if connection.insecure_tls and connection.server_cert_path:
+        raise SettingsError(
+            "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH exclude each other: unset one"
+        )
+    for name, path in (
+        ("MLFLOW_TRACKING_SERVER_CERT_PATH", connection.server_cert_path),
+        ("MLFLOW_TRACKING_CLIENT_CERT_PATH", connection.client_cert_path),
+    ):
+        if path and not Path(path).exists():
+            raise SettingsError(f"{name}: there is no file {path}")
+    verify = not connection.insecure_tls and (connection.server_cert_path or True)
+    return Tls(verify=verify, client_cert=connection.client_cert_path or None)
+
+
+def headers(connection: Connection) -> dict[str, str]:
+    """Give the headers of every call."""
+    workspace = {"X-MLFLOW-WORKSPACE": connection.workspace} if connection.workspace else {}
+    if connection.auth == "kubernetes-namespaced" and not connection.workspace:
+        workspace = {"X-MLFLOW-WORKSPACE": _namespace()}
+    return {"User-Agent": USER_AGENT, **workspace, **connection.headers}
+
+
+def _address(uri: str) -> tuple[str, tuple[str, str] | None]:
+    try:
+        parts = urlsplit(uri)
+        port = parts.port
+    except ValueError:
+        raise SettingsError("the tracking URI is no valid address: its host or port cannot be read") from None
+    if not parts.hostname:
+        raise SettingsError(f"the tracking URI names no host: {parts.scheme}://...")
+    if parts.query or parts.fragment:
+        raise SettingsError(
+            f"the tracking URI of {parts.hostname} ends with ?... or #...: give the address without them"
+        )
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    netloc = f"{host}:{port}" if port else host
+    path = re.sub("/{2,}", "/", parts.path).rstrip("/")
+    userinfo = None
+    if parts.username is not None:
+        userinfo = (unquote(parts.username), unquote(parts.password or ""))
+    return urlunsplit((parts.scheme.lower(), netloc, path, "", "")), userinfo
+
+
+def _auth(connection: Connection, userinfo: tuple[str, str] | None) -> AuthBase:
+    """Choose the credentials; user name with password wins over a token, as in the SDK."""
+    if connection.username and connection.password:
+        return BasicAuth(connection.username, connection.password)
+    if connection.token_command:
+        return BearerAuth(CommandToken(connection.token_command, clock=time.monotonic))
+    if connection.token_file:
+        return BearerAuth(FileToken(Path(connection.token_file)))
+    if connection.auth.startswith("kubernetes"):
+        return BearerAuth(FileToken(KUBERNETES / "token"))
+    if connection.auth:
+        raise SettingsError(
+            f"MLFLOW_TRACKING_AUTH={connection.auth} names a plugin of the SDK that does not exist here; "
+            "known are kubernetes and kubernetes-namespaced; token_command serves all others"
+        )
+    if connection.token:
+        token = connection.token
+        return BearerAuth(lambda: token)
+    return BasicAuth(*userinfo) if userinfo else NoAuth()
+
+
+def _namespace() -> str:
+    try:
+        return (KUBERNETES / "namespace").read_text(encoding="utf-8").strip()
+    except OSError:
+        raise SettingsError(
+            f"MLFLOW_TRACKING_AUTH=kubernetes-namespaced, but there is no {KUBERNETES / 'namespace'}: "
+            "this is no pod with a service account; set MLFLOW_WORKSPACE"
+        ) from None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
