@@ -172,7 +172,7 @@ def test_a_fault_hits_the_numbered_request_alone(
     session.post(url, data="3", timeout=5).raise_for_status()
 
     expected = {"reset": "ConnectionError", "cut": "ChunkedEncodingError", "half": "no JSON"}
-    kind = name.split("_")[0]
+    kind = name.split("_", maxsplit=1)[0]
     assert expected.get(kind, FAULTS[name].status) == outcome
     arrived = 3 if FAULTS[name].after else 2
     assert len(server.paths) == arrived
@@ -192,7 +192,7 @@ def test_a_stall_gives_no_answer_until_it_is_let_go(
 
     proxy.forget()
     session.post(f"{proxy.url}/x", data="2", timeout=5).raise_for_status()
-    assert [1] == [seen.number for seen in proxy.seen]
+    assert [seen.number for seen in proxy.seen] == [1]
 
 
 def test_closing_ends_stalled_requests_at_once(server: Server, session: requests.Session) -> None:
@@ -210,10 +210,10 @@ def test_closing_ends_stalled_requests_at_once(server: Server, session: requests
 def test_a_rule_may_hit_several_requests_of_a_kind(proxy: FaultProxy, session: requests.Session) -> None:
     proxy.inject(FAULTS["limit_429"], method="PUT", path="/artifacts/", times=2)
 
+    asked = [("PUT", "/a"), ("PUT", "/artifacts/1"), ("POST", "/artifacts/1")]
+    asked += [("PUT", "/artifacts/2"), ("PUT", "/artifacts/3")]
     statuses = [
-        session.request(method, proxy.url + path, data="x", timeout=5).status_code
-        for method, path in [("PUT", "/a"), ("PUT", "/artifacts/1"), ("POST", "/artifacts/1")]
-        + [("PUT", "/artifacts/2"), ("PUT", "/artifacts/3")]
+        session.request(method, proxy.url + path, data="x", timeout=5).status_code for method, path in asked
     ]
 
     assert statuses == [200, 429, 200, 429, 200]
@@ -234,8 +234,9 @@ def test_searches_are_no_writes(proxy: FaultProxy, session: requests.Session) ->
     session.post(f"{proxy.url}/api/2.0/mlflow/runs/create", json={}, timeout=5)
     session.put(f"{proxy.url}/api/2.0/mlflow-artifacts/artifacts/a", data="x", timeout=5)
 
-    assert ["/api/2.0/mlflow/runs/create", "/api/2.0/mlflow-artifacts/artifacts/a"] == [
-        seen.path for seen in proxy.writes
+    assert [seen.path for seen in proxy.writes] == [
+        "/api/2.0/mlflow/runs/create",
+        "/api/2.0/mlflow-artifacts/artifacts/a",
     ]
 
 
@@ -249,7 +250,7 @@ def test_hooks_see_a_request_before_and_after_its_effect(server: Server, session
         session.get(f"{proxy.url}/a", timeout=5)
         session.get(f"{proxy.url}/b", timeout=5)
 
-    assert [("before", 1, 0), ("after", 1, 1), ("before", 2, 1), ("after", 2, 2)] == heard
+    assert heard == [("before", 1, 0), ("after", 1, 1), ("before", 2, 1), ("after", 2, 2)]
 
 
 def test_a_delay_is_paid_once_a_connection_and_once_a_request(

@@ -1,0 +1,254 @@
+"""Everything that checks the project: `nox` runs the default sessions, `nox -l` lists all of them.
+
+Nothing but Python is needed. Environments are kept under .nox and used again; those of the MLflow servers
+are keyed by their requirement lists. A session whose interpreter is missing says so and fails nothing.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nox
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PROJECT)
+TEST = nox.project.dependency_groups(PROJECT, "test")
+SERVERS_AT = Path(".nox/servers").resolve()
+
+OLD, NEW = ("3.11", "3.10"), ("3.11", "3.12", "3.10", "3.13")
+SERVERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    # version: Pythons it runs on, best first; requirements (the caps are what that release did not foresee)
+    "1.30.1": (
+        OLD,
+        (
+            "mlflow==1.30.1",
+            "setuptools<81",
+            "sqlalchemy<2",
+            "flask<2.3",
+            "werkzeug<3",
+            "numpy<2",
+            "pandas<2",
+        ),
+    ),
+    "2.9.2": (OLD, ("mlflow==2.9.2", "setuptools<81", "sqlalchemy<2.1")),
+    "2.22.5": (NEW, ("mlflow==2.22.5", "sqlalchemy<2.1")),
+    "3.5.1": (NEW, ("mlflow==3.5.1", "sqlalchemy<2.1")),
+    "3.17.2": (NEW, ("mlflow[auth]==3.17.2",)),
+}
+MAJORS = ("1.30.1", "2.22.5", "3.17.2")
+SQL = ("1.30.1", "2.9.2", "2.22.5", "3.5.1", "3.17.2")
+
+nox.needs_version = ">=2024.10.9"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", *(f"unit-{version}" for version in PYTHONS)]
+nox.options.sessions += ["floors", "wheel", "servers"]
+
+_not_run: list[str] = []
+
+
+def _say_what_was_not_run() -> None:
+    for line in _not_run:
+        print(f"NOT RUN: {line}", file=sys.stderr)  # noqa: T201  # the last lines of a run
+
+
+atexit.register(_say_what_was_not_run)
+
+
+def _places(version: str) -> Iterable[Path]:
+    """Give every place where Python ``version`` may be: PATH, pyenv, uv, this interpreter."""
+    home = Path.home()
+    yield Path(sys.executable)
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        yield Path(folder, f"python{version}")
+    pyenv = Path(os.environ.get("PYENV_ROOT", home / ".pyenv"))
+    data = Path(os.environ.get("XDG_DATA_HOME", home / ".local/share"))
+    uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR", data / "uv/python"))
+    for root in (pyenv / "versions", uv):
+        yield from sorted(root.glob(f"*{version}*/bin/python{version}"), reverse=True)
+
+
+def _works(python: Path, version: str) -> bool:
+    """Say whether this is a Python ``version`` that can make environments; a shim of pyenv may not be."""
+    code = "import ensurepip, ssl, sys, venv; print('%d.%d' % sys.version_info[:2])"
+    try:
+        said = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    except OSError:
+        return False
+    return said.stdout.strip() == version
+
+
+def _find(version: str) -> str | None:
+    """Find an interpreter of ``version`` that works."""
+    return next((str(python) for python in _places(version) if _works(python, version)), None)
+
+
+FOUND = {version: python for version in PYTHONS if (python := _find(version))}
+NEWER = {
+    version: python for version in ("3.14", "3.15") if (python := _find(version)) and version not in FOUND
+}
+
+
+def _missing(session: nox.Session, what: str) -> None:
+    """Note what this machine cannot run and go on."""
+    _not_run.append(f"{session.name}: {what}")
+    session.warn(f"NOT RUN: {what}")
+
+
+def _install(session: nox.Session) -> None:
+    session.install("-e", ".", *TEST)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    session.install(*nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types, of the package and of the tests (a conftest.py each, so a run each)."""
+    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "types"), "nox")
+    session.run("mypy")
+    for folder in ("tests/unit", "tests/servers", "tests/record", "tests/wheel", "noxfile.py"):
+        session.run("mypy", folder)
+
+
+def _unit(session: nox.Session) -> None:
+    """Run the unit tests; on one Python with coverage and its gate."""
+    _install(session)
+    if session.name != f"unit-{GATE}":
+        session.run("pytest", "-q", *session.posargs)
+        return
+    session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
+    if not session.posargs:
+        session.run("coverage", "report")
+
+
+def _no_unit(session: nox.Session) -> None:
+    """Say that the unit tests did not run on this Python."""
+    version = session.name.removeprefix("unit-")
+    _missing(session, f"no working Python {version} on this machine")
+    session.skip(f"NOT RUN, no working Python {version} on this machine")
+
+
+GATE = next((version for version in ("3.12", *reversed(PYTHONS)) if version in FOUND), "")
+for _version in PYTHONS:
+    if _version in FOUND:
+        nox.session(_unit, python=FOUND[_version], name=f"unit-{_version}")
+    else:
+        nox.session(_no_unit, python=False, name=f"unit-{_version}")
+
+
+@nox.session(python=FOUND.get(PYTHONS[0], False))
+def floors(session: nox.Session) -> None:
+    """Run the unit tests on the lowest Python with the lowest dependencies that pyproject.toml permits."""
+    if PYTHONS[0] not in FOUND:
+        _missing(session, f"no working Python {PYTHONS[0]} on this machine")
+        session.skip(f"NOT RUN, no working Python {PYTHONS[0]} on this machine")
+    pins = [re.sub(">=", "==", text) for text in PROJECT["project"]["dependencies"]]
+    session.install(*pins, *TEST)
+    session.install("--no-deps", "-e", ".")
+    session.run("python", "-m", "pip", "list", "--format=freeze")
+    session.run("pytest", "-q", *session.posargs)
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build both distributions, install the wheel into a fresh environment and look at it from outside."""
+    session.install("build")
+    built = Path(session.create_tmp(), "dist")
+    shutil.rmtree(built, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(built), silent=True)
+    fresh = Path(session.create_tmp(), "fresh")
+    shutil.rmtree(fresh, ignore_errors=True)
+    session.run("python", "-m", "venv", str(fresh))
+    session.run("python", "tests/wheel/check_wheel.py", str(built), str(fresh))
+
+
+def _server_environment(version: str) -> tuple[str, Path | str]:
+    """Make the environment of one MLflow server unless it is there; give its Python, or what went wrong."""
+    pythons, requirements = SERVERS[version]
+    python = next((FOUND[candidate] for candidate in pythons if candidate in FOUND), None)
+    if python is None:
+        return version, f"MLflow {version} needs Python {' or '.join(sorted(pythons))}, which is not here"
+    key = hashlib.sha256("\n".join([python, *requirements]).encode()).hexdigest()[:12]
+    folder = SERVERS_AT / f"{version}-{key}"
+    inside = folder / "bin/python"
+    if not (folder / "complete").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([python, "-m", "venv", folder], check=True)
+        install = [inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
+        subprocess.run(install, check=True)
+        (folder / "complete").touch()
+    return version, inside
+
+
+def _against_servers(session: nox.Session, versions: Iterable[str], *arguments: str) -> None:
+    """Run tests/servers with an environment that has this package and no MLflow."""
+    _install(session)
+    session.log("making the servers' environments (minutes at the first time)")
+    with ThreadPoolExecutor(2) as pool:
+        environments = list(pool.map(_server_environment, versions))
+    options = []
+    for version, found in environments:
+        if isinstance(found, str):
+            _missing(session, found)
+        else:
+            options.append(f"--mlflow-env={version}={found}")
+    if not options:
+        session.skip("NOT RUN, no server can run here")
+    session.run("pytest", "-q", "tests/servers", *options, *arguments, *session.posargs)
+
+
+@nox.session
+def servers(session: nox.Session) -> None:
+    """Run the tests against real MLflow servers, one of each major version."""
+    _against_servers(session, MAJORS)
+
+
+@nox.session
+def compat(session: nox.Session) -> None:
+    """Run the tests against every server version, and a file store."""
+    _against_servers(session, SQL, "--servers", ",".join([*SQL, "2.22.5-files"]))
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Break every request of an export in every way (long)."""
+    kinds = "3.17.2,2.22.5,1.30.1,2.22.5-files"
+    _against_servers(session, MAJORS, "--servers", kinds, "--long", "-s", "-m", "faults")
+
+
+@nox.session
+def kill(session: nox.Session) -> None:
+    """Kill the exporter at every request (long)."""
+    _against_servers(session, ["3.17.2"], "--long", "-s", "-m", "kill")
+
+
+@nox.session
+def race(session: nox.Session) -> None:
+    """Let eight exporters race for the same runs, many rounds on every server (long)."""
+    kinds = ",".join([*SQL, "2.22.5-files"])
+    _against_servers(session, SQL, "--servers", kinds, "--long", "-s", "-m", "race")
+
+
+@nox.session
+def record(session: nox.Session) -> None:
+    """Record fixtures/oss anew from real servers."""
+    _install(session)
+    for version, found in map(_server_environment, session.posargs or SQL):
+        if isinstance(found, str):
+            _missing(session, found)
+        else:
+            session.run("python", "tests/record/record.py", version, str(found))
