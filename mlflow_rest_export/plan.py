@@ -1,0 +1,255 @@
+"""From a record to exactly what will be sent, and what had to be changed for it. Pure.
+
+Batches are no business of the plan, nor are runs that exist already: it describes the run as it shall be.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mlflow_rest_export import marks
+from mlflow_rest_export.content import BytesContent, Content
+from mlflow_rest_export.limits import Limits
+from mlflow_rest_export.names import apart, clean_key, clean_path, clean_text
+from mlflow_rest_export.records import Adjustment, Dataset, Lookup, Metric, RunRecord, RunStatus
+from mlflow_rest_export.survey import Survey, survey
+
+CUT = " ...[cut]"
+"""How a value ends that was cut; the whole one is in ``marks.FULL_VALUES``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """The settings that shape the content of a run, whatever format it comes from."""
+
+    experiment_name: str = "nemo-evaluator-launcher"
+    run_name: str | None = None
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    extra_metadata: Mapping[str, str] = field(default_factory=dict)
+    log_metrics: tuple[str, ...] = ()
+    """Keep a metric when one of these is part of its name, in any case; none: keep all."""
+    nan: Literal["skip", "tag", "fail"] = "tag"
+    user: str = ""
+    """Who exports, for MLflow's column "Created by"."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """A file of a record, looked at: its bytes, and their hash where the digest needs it."""
+
+    path: str
+    content: Content
+    sha256: str | None
+    """None for large files, which are hashed while they are sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportPlan:
+    """One run as it shall be on the server."""
+
+    label: str
+    key: str
+    digest: str
+    lookup: Lookup
+    twin: Mapping[str, str]
+    parent_key: str | None
+    experiment: str
+    run_name: str
+    start_time: int
+    end_time: int
+    status: RunStatus
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    metrics: Iterable[Metric]
+    metric_points: int
+    metric_keys: int
+    single_points: bool
+    """Whether each metric has one point, so that the latest one tells all."""
+    files: tuple[FileFacts, ...]
+    datasets: tuple[Dataset, ...]
+    adjustments: tuple[Adjustment, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.content.size for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMetrics:
+    """The record's metrics under their final names; read anew at each iteration, never held."""
+
+    source: Iterable[Metric]
+    names: Mapping[str, str]
+    kept: Callable[[float], bool]
+
+    def __iter__(self) -> Iterator[Metric]:
+        """Give the points that are sent, in the record's order."""
+        for point in self.source:
+            name = self.names.get(point.key)
+            if name is not None and self.kept(point.value):
+                yield Metric(name, point.value, point.timestamp, point.step)
+
+
+def build(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, limits: Limits) -> ExportPlan:
+    """Make the plan of one run.
+
+    Args:
+        record: the result.
+        files: its artifacts, looked at.
+        wishes: the settings.
+        limits: what the store accepts.
+
+    Raises:
+        PlanError: a metric is not finite and the settings want that to fail.
+    """
+    files = tuple(file for file in files if file.path != marks.RECEIPT)
+    seen = survey(record.metrics, log_metrics=wishes.log_metrics, nan=wishes.nan, limits=limits)
+    changes = list(record.adjustments)
+    names = _names(seen.keys, record, limits, "metric", changes)
+    changes += seen.adjustments
+    wanted_tags = {**_tags(record, wishes, changes), **seen.tags}
+    wanted_params = {**record.params, **wishes.extra_metadata}
+    whole: dict[str, dict[str, str]] = {}
+    tags = _fit(wanted_tags, record, limits, "tag", changes, whole)
+    params = _fit(wanted_params, record, limits, "param", changes, whole)
+    digest = record.digest or digest_of(record, files, wishes, seen)
+    planned = _files(files, limits, changes, whole)
+    return ExportPlan(
+        label=record.label,
+        key=record.key,
+        digest=digest,
+        lookup=record.lookup,
+        twin=record.twin,
+        parent_key=record.parent_key,
+        experiment=record.experiment or wishes.experiment_name,
+        run_name=_run_name(record, wishes, limits, changes),
+        start_time=max(0, record.start_time),
+        end_time=max(0, record.start_time if record.end_time is None else record.end_time),
+        status=record.status,
+        tags={**tags, marks.KEY: record.key, marks.DIGEST: digest},
+        params=params,
+        metrics=PlannedMetrics(record.metrics, names, seen.keeps),
+        metric_points=seen.points,
+        metric_keys=len(names),
+        single_points=seen.points == len(names),
+        files=planned,
+        datasets=record.datasets if limits.dataset_inputs else (),
+        adjustments=tuple(changes),
+    )
+
+
+def digest_of(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, seen: Survey) -> str:
+    """Give the digest of the content, before limits, without times, paths and tool version."""
+    facts = {
+        "form": 1,
+        "run_name": wishes.run_name or record.run_name,
+        "description": wishes.description if wishes.description is not None else record.description,
+        "status": record.status.name,
+        "parent": record.parent_key,
+        "tags": {**record.tags, **wishes.tags},
+        "params": {
+            **{key: value for key, value in record.params.items() if key not in record.volatile},
+            **wishes.extra_metadata,
+        },
+        "metrics": seen.digest,
+        "files": sorted([file.path, file.content.size, file.sha256 or ""] for file in files),
+        "datasets": sorted([data.name, data.digest, data.context] for data in record.datasets),
+    }
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _names(
+    raws: Iterable[str], record: RunRecord, limits: Limits, what: str, changes: list[Adjustment]
+) -> dict[str, str]:
+    names = apart(
+        raws,
+        lambda raw: clean_key(raw, limits, verbatim=record.verbatim_names),
+        share_folders=limits.keys_share_folders,
+        longest=limits.key,
+    )
+    changes += [
+        Adjustment(f"{what} {raw}", raw, name, "the name is not one that MLflow takes")
+        for raw, name in names.items()
+        if raw != name
+    ]
+    return names
+
+
+def _tags(record: RunRecord, wishes: Wishes, changes: list[Adjustment]) -> dict[str, str]:
+    """Put the user's tags over those of the source; what finds the run again is not theirs to change."""
+    description = wishes.description if wishes.description is not None else record.description
+    tags = {"mlflow.source.name": "mlflow-rest-export", "mlflow.source.type": "LOCAL"}
+    tags |= {"mlflow.user": wishes.user} if wishes.user else {}
+    tags |= record.tags
+    tags |= {"mlflow.note.content": description} if description else {}
+    fixed = {record.lookup.tag, *record.twin, "mlflow.runName", "mlflow.parentRunId"}
+    for key, value in wishes.tags.items():
+        if key in fixed or key.startswith("mlflow_rest_export."):
+            changes.append(Adjustment(f"tag {key}", value, tags.get(key, ""), "the run is found by this tag"))
+        else:
+            tags[key] = value
+    tags.pop("mlflow.runName", None)  # the server sets it from the name; two that differ are refused
+    return tags
+
+
+def _fit(
+    wanted: Mapping[str, str],
+    record: RunRecord,
+    limits: Limits,
+    what: Literal["param", "tag"],
+    changes: list[Adjustment],
+    whole: dict[str, dict[str, str]],
+) -> dict[str, str]:
+    """Give params or tags under legal names with values that fit; what is cut goes whole into ``whole``."""
+    longest = limits.param_value if what == "param" else limits.tag_value
+    names = _names(wanted, record, limits, what, changes)
+    fitted: dict[str, str] = {}
+    for raw, value in wanted.items():
+        text = clean_text(value)
+        if text != value:
+            changes.append(Adjustment(f"{what} {raw}", value[:80], text[:80], "characters no store can keep"))
+        if len(text) > longest:
+            whole.setdefault(f"{what}s", {})[names[raw]] = text
+            reason = f"{len(text)} characters, the store keeps {longest}; whole in {marks.FULL_VALUES}"
+            text = text[: longest - len(CUT)] + CUT
+            changes.append(Adjustment(f"{what} {raw}", value[:80], text[-80:], reason))
+        fitted[names[raw]] = text
+    return fitted
+
+
+def _files(
+    files: tuple[FileFacts, ...],
+    limits: Limits,
+    changes: list[Adjustment],
+    whole: Mapping[str, Mapping[str, str]],
+) -> tuple[FileFacts, ...]:
+    if whole:
+        data = json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False).encode()
+        facts = FileFacts(marks.FULL_VALUES, BytesContent(data), hashlib.sha256(data).hexdigest())
+        files = (*(file for file in files if file.path != marks.FULL_VALUES), facts)
+    paths = apart((file.path for file in files), lambda raw: clean_path(raw, limits), share_folders=True)
+    changes += [
+        Adjustment(f"artifact {raw}", raw, path, "the path is not one that every server keeps")
+        for raw, path in paths.items()
+        if raw != path
+    ]
+    return tuple(FileFacts(paths[file.path], file.content, file.sha256) for file in files)
+
+
+def _run_name(record: RunRecord, wishes: Wishes, limits: Limits, changes: list[Adjustment]) -> str:
+    wanted = wishes.run_name or record.run_name
+    name = " ".join(clean_text(wanted).split()) or record.key
+    if len(name) > limits.run_name:
+        name = name[: limits.run_name - len(CUT)] + CUT
+    if name != wanted:
+        changes.append(
+            Adjustment("run name", wanted, name, f"a name of one line, {limits.run_name} characters")
+        )
+    return name

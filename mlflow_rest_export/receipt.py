@@ -1,0 +1,73 @@
+"""The receipt: a small file in each run that says what was delivered, so that anybody can check it later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mlflow_rest_export import __version__
+from mlflow_rest_export.plan import ExportPlan
+from mlflow_rest_export.records import Adjustment
+
+
+class FileReceipt(BaseModel):
+    """Size in bytes and hash of one delivered file."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    size: int
+    sha256: str
+
+
+class Receipt(BaseModel):
+    """What a receipt says.
+
+    ``state`` is "updating" while files are replaced: until it is "complete" again no file may be taken for
+    what an older receipt said of it.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    state: Literal["complete", "updating"] = "updating"
+    digest: str = ""
+    files: dict[str, FileReceipt] = {}
+
+
+def read_receipt(data: bytes) -> Receipt:
+    """Read a stored receipt; a damaged one counts as one that is being updated."""
+    try:
+        return Receipt.model_validate_json(data)
+    except ValidationError:
+        return Receipt()
+
+
+def complete(plan: ExportPlan, hashes: Mapping[str, str], adjustments: tuple[Adjustment, ...]) -> bytes:
+    """Write the receipt of a run whose every value and file has arrived.
+
+    Args:
+        plan: what was delivered.
+        hashes: path -> sha256 of every file.
+        adjustments: all that differs from the data on disk.
+    """
+    told = {
+        "schema": 1,
+        "state": "complete",
+        "tool": f"mlflow-rest-export {__version__}",
+        "key": plan.key,
+        "digest": plan.digest,
+        "metrics": plan.metric_points,
+        "params": len(plan.params),
+        "tags": len(plan.tags),
+        "files": {file.path: {"size": file.content.size, "sha256": hashes[file.path]} for file in plan.files},
+        "adjustments": [
+            {"field": change.field, "before": change.before, "after": change.after, "reason": change.reason}
+            for change in adjustments
+        ],
+    }
+    return json.dumps(told, indent=1, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def updating(plan: ExportPlan) -> bytes:
+    """Write the receipt that takes the word of the one before it back."""
+    return json.dumps({"schema": 1, "state": "updating", "key": plan.key, "digest": plan.digest}).encode()
