@@ -188,7 +188,7 @@ def _server_environment(version: str) -> tuple[str, Path | str]:
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([python, "-m", "venv", folder], check=True)
-        install = [inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
+        install = [inside, "-m", "pip", "install", "-qq", *requirements]
         subprocess.run(install, check=True)
         (folder / "complete").touch()
     return version, inside
