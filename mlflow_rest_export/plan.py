@@ -109,7 +109,13 @@ def build(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, limits:
         PlanError: a metric is not finite and the settings want that to fail.
     """
     files = tuple(file for file in files if file.path != marks.RECEIPT)
-    seen = survey(record.metrics, log_metrics=wishes.log_metrics, nan=wishes.nan, limits=limits)
+    seen = survey(
+        record.metrics,
+        log_metrics=wishes.log_metrics,
+        nan=wishes.nan,
+        keeps_nan=limits.keeps_nan and record.verbatim_names,
+        keeps_infinity=limits.keeps_infinity and record.verbatim_names,
+    )
     changes = list(record.adjustments)
     names = _names(seen.keys, record, limits, "metric", changes)
     changes += seen.adjustments

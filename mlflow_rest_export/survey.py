@@ -4,16 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Literal
 
 from mlflow_rest_export.errors import PlanError
-from mlflow_rest_export.limits import Limits
 from mlflow_rest_export.records import Adjustment, Metric
 
 NAMED_STEPS = 20
-"""Steps of odd values that are named in a tag; the rest are counted."""
+"""Steps of odd values that are named in a tag; the others are counted."""
+
+
+@dataclass(slots=True)
+class OddValues:
+    """The NaNs and infinities of one metric: how many, which, and where the first ones are."""
+
+    count: int = 0
+    kinds: set[str] = field(default_factory=set)
+    first: list[Metric] = field(default_factory=list)
+
+    def add(self, point: Metric) -> None:
+        """Note one point, in bounded memory."""
+        self.count += 1
+        self.kinds.add(_name(point.value))
+        if len(self.first) < NAMED_STEPS:
+            self.first.append(point)
+
+    def told(self) -> str:
+        """Say the values, and at which steps when there are several."""
+        if self.count == 1 and self.first[0].step == 0:
+            return _name(self.first[0].value)
+        told = ", ".join(f"{_name(point.value)} at step {point.step}" for point in self.first)
+        more = self.count - len(self.first)
+        return f"{told} and {more} more" if more else told
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,38 +48,38 @@ class Survey:
     digest: str
     tags: dict[str, str]
     adjustments: list[Adjustment]
-    nan_kept: bool
-    infinity_kept: bool
-
-    def keeps(self, value: float) -> bool:
-        """Say whether a point with this value is sent as a metric."""
-        if math.isnan(value):
-            return self.nan_kept
-        return self.infinity_kept or not math.isinf(value)
+    keeps: Callable[[float], bool]
+    """Whether a point with this value is sent as a metric."""
 
 
 def survey(
     points: Iterable[Metric],
     *,
-    log_metrics: tuple[str, ...],
-    nan: Literal["skip", "tag", "fail"],
-    limits: Limits,
+    log_metrics: tuple[str, ...] = (),
+    nan: Literal["skip", "tag", "fail"] = "tag",
+    keeps_nan: bool = False,
+    keeps_infinity: bool = False,
 ) -> Survey:
     """Read all points once.
 
     Args:
         points: the record's metrics under their raw names.
         log_metrics: keep a metric when one of these is part of its name, in any case; none: keep all.
-        nan: what becomes of NaN and infinities where the store would alter or refuse them.
-        limits: what the store accepts.
+        nan: what becomes of NaN and infinities that are not kept.
+        keeps_nan: NaN is sent as it is.
+        keeps_infinity: infinities are sent as they are.
 
     Raises:
-        PlanError: a value is not finite and ``nan`` is "fail".
+        PlanError: a value is not finite, not kept, and ``nan`` is "fail".
     """
+
+    def keeps(value: float) -> bool:
+        return math.isfinite(value) or (keeps_nan if math.isnan(value) else keeps_infinity)
+
     filters = [text.casefold() for text in log_metrics]
     wanted: dict[str, bool] = {}
     sent: dict[str, None] = {}
-    odd: dict[str, list[Metric]] = {}
+    odd: dict[str, OddValues] = {}
     digest = hashlib.sha256()
     count = 0
     for point in points:
@@ -66,44 +89,30 @@ def survey(
         if not wanted[point.key]:
             continue
         digest.update(f"{point.key}\0{point.value!r}\0{point.step}\n".encode("utf-8", "surrogatepass"))
-        if math.isfinite(point.value) or _kept(point.value, limits):
+        if keeps(point.value):
             sent[point.key] = None
             count += 1
         else:
-            odd.setdefault(point.key, []).append(point)
+            odd.setdefault(point.key, OddValues()).add(point)
     tags, adjustments = _odd_values(odd, nan)
-    return Survey(
-        tuple(sent), count, digest.hexdigest(), tags, adjustments, limits.keeps_nan, limits.keeps_infinity
-    )
-
-
-def _kept(value: float, limits: Limits) -> bool:
-    return limits.keeps_nan if math.isnan(value) else limits.keeps_infinity
+    return Survey(tuple(sent), count, digest.hexdigest(), tags, adjustments, keeps)
 
 
 def _odd_values(
-    odd: dict[str, list[Metric]], nan: Literal["skip", "tag", "fail"]
+    odd: dict[str, OddValues], nan: Literal["skip", "tag", "fail"]
 ) -> tuple[dict[str, str], list[Adjustment]]:
     tags: dict[str, str] = {}
     adjustments: list[Adjustment] = []
-    for key, points in odd.items():
-        said = ", ".join(sorted({_name(point.value) for point in points}))
+    for key, values in odd.items():
+        said = ", ".join(sorted(values.kinds))
         if nan == "fail":
             raise PlanError(f"metric {key} is {said}; with nan: skip or nan: tag it would be left out")
-        after = ""
-        if nan == "tag":
-            after = f"nonfinite.{key}"
-            tags[after] = _told(points)
-        adjustments.append(Adjustment(f"metric {key}", said, after, "the store alters or refuses this value"))
+        after = f"nonfinite.{key}" if nan == "tag" else ""
+        if after:
+            tags[after] = values.told()
+        reason = "stores alter or refuse this value" + (f"; it is in the tag {after}" if after else "")
+        adjustments.append(Adjustment(f"metric {key}", said, after, reason))
     return tags, adjustments
-
-
-def _told(points: list[Metric]) -> str:
-    if len(points) == 1 and points[0].step == 0:
-        return _name(points[0].value)
-    told = ", ".join(f"{_name(point.value)} at step {point.step}" for point in points[:NAMED_STEPS])
-    more = len(points) - NAMED_STEPS
-    return f"{told} and {more} more" if more > 0 else told
 
 
 def _name(value: float) -> str:
