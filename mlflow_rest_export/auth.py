@@ -15,6 +15,7 @@ from pathlib import Path
 from requests import PreparedRequest
 from requests.auth import AuthBase, HTTPBasicAuth
 
+from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.errors import SettingsError
 
 
@@ -24,6 +25,31 @@ class NoAuth(AuthBase):
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Leave the request as it is."""
         return request
+
+
+class RenewableAuth(AuthBase):
+    """Credentials that are fetched over the network and expire.
+
+    The transport prepares them before each attempt, outside of it: so a failure to get them is told as what
+    it is, and nobody waits for them while holding a place among the requests under way.
+    """
+
+    def prepare(self, conduct: Conduct) -> None:
+        """Make sure that there are credentials which will still be good when the server sees them.
+
+        Raises:
+            ApiError: they are refused to us.
+            NoAnswer: who gives them does not answer.
+        """
+        raise NotImplementedError
+
+    def renew(self, conduct: Conduct) -> bool:
+        """Replace the credentials that this thread used last, which the server refused.
+
+        Returns:
+            True when there are others now, so that asking again makes sense.
+        """
+        raise NotImplementedError
 
 
 class BasicAuth(HTTPBasicAuth):

@@ -1,14 +1,14 @@
-"""How many requests may be under way at once: fewer after a 429, one more after a run of good answers."""
+"""How many requests may be under way at once, and how close together: the manners of a busy client."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 
 class Pace:
-    """A gate that all workers pass for each request.
+    """A gate that all workers pass for each request: narrower after a 429, wider after a run of good answers.
 
     Args:
         most: requests under way at the most.
@@ -63,3 +63,29 @@ class Pace:
     def allowed(self) -> int:
         """Requests that may be under way now."""
         return self._allowed
+
+
+class Spacing:
+    """Keeps calls of one kind apart, for hosts that allow only so many of them a second.
+
+    Args:
+        rates: calls a second for paths that end so.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, rates: Mapping[str, float], *, clock: Callable[[], float]) -> None:
+        self._rates = dict(rates)
+        self._clock = clock
+        self._next: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def reserve(self, path: str) -> float:
+        """Reserve the next place for a call to ``path`` and give the seconds to wait for it."""
+        ending = next((ending for ending in self._rates if path.endswith(ending)), None)
+        if ending is None:
+            return 0.0
+        with self._lock:
+            now = self._clock()
+            place = max(now, self._next.get(ending, now))
+            self._next[ending] = place + 1 / self._rates[ending]
+        return place - now

@@ -9,8 +9,10 @@ from __future__ import annotations
 import enum
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -18,11 +20,12 @@ import requests
 from requests.auth import AuthBase
 
 from mlflow_rest_export.answers import Answer, error_of, is_permanent, json_of, retry_after, without_secrets
-from mlflow_rest_export.auth import NoAuth
+from mlflow_rest_export.auth import NoAuth, RenewableAuth
 from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NoAnswer, SettingsError
 from mlflow_rest_export.failures import no_answer
+from mlflow_rest_export.pace import Spacing
 from mlflow_rest_export.retry import Patience
 
 RETRIED = frozenset({408, 429, 500, 502, 503, 504})
@@ -83,6 +86,7 @@ class Transport:
         auth: credentials, applied at every attempt; nobody by default, as presigned URLs want it.
         tls: certificates.
         headers: sent with every call.
+        rates: calls a second that the host allows for paths that end so.
     """
 
     def __init__(
@@ -92,11 +96,13 @@ class Transport:
         auth: AuthBase | None = None,
         tls: Tls | None = None,
         headers: Mapping[str, str] | None = None,
+        rates: Mapping[str, float] | None = None,
     ) -> None:
         self.conduct = conduct
         self._auth = auth or NoAuth()
         self._tls = tls or Tls()
         self._headers = {"Accept-Encoding": "identity", **(headers or {})}
+        self._spacing = Spacing(rates or {}, clock=time.monotonic)
         self._of_thread = threading.local()
 
     def send(self, call: Call) -> Answer:
@@ -131,18 +137,41 @@ class Transport:
     def _insist(self, call: Call, attempt: Callable[[Call], _T]) -> _T:
         conduct = self.conduct
         conduct.patience.begin()
+        renewed = False
         for number in itertools.count():
             conduct.stop.check()
+            self._prepare(call)
             try:
                 with conduct.pace.turn():
                     result = attempt(call)
             except (ApiError, NoAnswer) as error:
+                if not renewed and self._renew_after(error):
+                    renewed = True
+                    continue
                 self._wait_or_give_up(call, error, number)
             else:
                 conduct.patience.progress()
                 conduct.pace.went_well()
                 return result
         raise AssertionError  # pragma: no cover - the loop has no end
+
+    def _prepare(self, call: Call) -> None:
+        """Do what may take long before a place among the requests under way is taken."""
+        if isinstance(self._auth, RenewableAuth):
+            self._auth.prepare(self.conduct)
+        delay = self._spacing.reserve(urlsplit(call.url).path)
+        if delay > 0:
+            self.conduct.stop.wait(delay)
+
+    def _renew_after(self, error: ApiError | NoAnswer) -> bool:
+        """Renew refused credentials where that can help; nothing was done, so any call may be sent again.
+
+        Databricks' front door answers 403 for a bad token, too, with the number as ``error_code``.
+        """
+        refused = isinstance(error, ApiError) and (
+            error.status == 401 or (error.status == 403 and error.code == "403")
+        )
+        return refused and isinstance(self._auth, RenewableAuth) and self._auth.renew(self.conduct)
 
     def _wait_or_give_up(self, call: Call, error: ApiError | NoAnswer, number: int) -> None:
         conduct = self.conduct
@@ -215,6 +244,7 @@ class Transport:
             session.headers.update(self._headers)
             session.verify = self._tls.verify
             session.cert = self._tls.client_cert
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # we are nobody's browser
             self._of_thread.session = session
         return session
 
