@@ -7,6 +7,7 @@ nothing of MLflow's endpoints.
 from __future__ import annotations
 
 import enum
+import hashlib
 import itertools
 import threading
 import time
@@ -268,6 +269,14 @@ class Streamed:
             self.conduct.stop.check()
             yield piece
             self.conduct.patience.progress()
+
+    def sha256(self) -> str:
+        """Hash the bytes, for signatures that cover them."""
+        digest = hashlib.sha256()
+        for piece in self.content.chunks(self.start, self.end):
+            self.conduct.stop.check()
+            digest.update(piece)
+        return digest.hexdigest()
 
 
 def _answer_of(response: requests.Response) -> Answer:
