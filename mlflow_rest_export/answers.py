@@ -32,6 +32,20 @@ _QUERY_SECRET = re.compile(
 )
 _USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s@\"']+@", re.IGNORECASE)
 _CREDENTIAL = re.compile(r"\b(bearer|basic|token)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+_FIELD = re.compile(
+    r"([\"'](?:\w*token|\w*secret|password|assertion|signed_uri)[\"']\s*:\s*[\"'])[^\"']+", re.IGNORECASE
+)
+_TOKEN = re.compile(r"\beyJ[\w-]+\.[\w.-]+|\b(?:dapi|dose|dkea)[0-9a-f]{16,}(?:-\d+)?")
+"""JSON web tokens, and what Databricks calls its tokens and secrets."""
+_XML_CODE = re.compile(r"<Code>([A-Za-z0-9.]+)</Code>")
+_XML_MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
+_QUOTA = "this is a quota of the host, so waiting does not help: ask its administrators, or export less"
+_ADVICE_OF_CODE = {
+    "FEATURE_DISABLED": "the server has no workspaces: leave MLFLOW_WORKSPACE unset",
+    "QUOTA_EXCEEDED": _QUOTA,
+    "RESOURCE_LIMIT_EXCEEDED": _QUOTA,
+}
+_PERMANENT = frozenset({"NOT_IMPLEMENTED", *_ADVICE_OF_CODE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,8 @@ def without_secrets(text: str) -> str:
     """Take user names, passwords, signatures and tokens out of a text that quotes URLs or headers."""
     text = _USERINFO.sub(r"\1", text)
     text = _QUERY_SECRET.sub(r"\1***", text)
+    text = _FIELD.sub(r"\1***", text)
+    text = _TOKEN.sub("***", text)
     return _CREDENTIAL.sub(r"\1 ***", text)
 
 
@@ -90,6 +106,7 @@ def error_of(answer: Answer, *, doing: str, host: str) -> ApiError:
     if 300 <= answer.status < 400:  # the 3xx family; we follow none of them
         return _redirect(answer, doing, host)
     code, reason = _code_and_reason(answer)
+    reason = reason or answer.headers.get("x-databricks-reason-phrase", "")
     reason = without_secrets(" ".join(reason.split()))[:REASON_LENGTH]
     said = f"{host} answered {answer.status}" + (f" {code}" if code else "")
     sentence = f"{doing}: {said}" + (f": {reason}" if reason else "")
@@ -123,7 +140,7 @@ def is_permanent(error: ApiError) -> bool:
     Seen on open-source servers: 503 when artifacts are not served, 500 for every error code without a status
     of its own (FEATURE_DISABLED), 501 for what a store cannot do.
     """
-    if error.status == 501 or error.code in {"FEATURE_DISABLED", "NOT_IMPLEMENTED"}:
+    if error.status == 501 or error.code in _PERMANENT:
         return True
     said = error.reason.lower()
     return "serve-artifacts" in said or "artifact serving is disabled" in said or "nul (0x00)" in said
@@ -146,14 +163,17 @@ def _code_and_reason(answer: Answer) -> tuple[str, str]:
         body = None
     aws_type = answer.headers.get("x-amzn-errortype", "").split(":")[0]
     if not isinstance(body, dict):
-        return aws_type, _plain(answer)
+        return _of_a_text(answer, aws_type)
+    if isinstance(body.get("error"), dict):  # Azure's and Google's stores
+        body = {**body["error"], "error_code": body["error"].get("code")}
     azure = body.get("Error") if isinstance(body.get("Error"), dict) else {}
-    code = body.get("error_code") or aws_type or body.get("error") or ""
+    code = body.get("error_code") or aws_type or body.get("errorCode") or body.get("error") or ""
     reason = (
         body.get("message")
         or body.get("Message")
         or (azure or {}).get("Message")
         or body.get("error_description")
+        or body.get("errorSummary")
         or body.get("detail")
         or ""
     )
@@ -162,16 +182,35 @@ def _code_and_reason(answer: Answer) -> tuple[str, str]:
     )
 
 
+def _of_a_text(answer: Answer, code: str) -> tuple[str, str]:
+    """Read what S3 and Azure's blobs say in XML; anything else is a plain text."""
+    text = answer.body[:20_000].decode("utf-8", "replace")
+    found, message = _XML_CODE.search(text), _XML_MESSAGE.search(text)
+    if found:
+        return found.group(1), message.group(1) if message else ""
+    return code, _plain(answer)
+
+
 def _advice(answer: Answer, code: str, reason: str) -> str:
-    if answer.status == 401 and "basic" in answer.headers.get("www-authenticate", "").lower():
-        return "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+    if answer.status == 401:
+        return _advice_of_401(answer)
     if answer.status == 403 and "host header" in reason.lower():
         return "start the server with --allowed-hosts naming this host (MLflow 3.5 and later check it)"
     if answer.status == 404 and not code:
         return "there is no MLflow API at this address: check the path of the tracking URI"
-    if code == "FEATURE_DISABLED":
-        return "the server has no workspaces: leave MLFLOW_WORKSPACE unset"
-    return _ADVICE.get(answer.status, "")
+    if "exceeded maximum allowed number" in reason:
+        return _QUOTA
+    if code == "RESOURCE_ALREADY_EXISTS" and reason.startswith("Node named"):
+        return "if that is a notebook or a folder, choose another name for the experiment"
+    return _ADVICE_OF_CODE.get(code) or _ADVICE.get(answer.status, "")
+
+
+def _advice_of_401(answer: Answer) -> str:
+    if any(name.startswith("x-databricks-") for name in answer.headers):
+        return "check the Databricks credentials (DATABRICKS_TOKEN, the client id and secret, or the profile)"
+    if "basic" in answer.headers.get("www-authenticate", "").lower():
+        return "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+    return _ADVICE[401]
 
 
 def _plain(answer: Answer) -> str:

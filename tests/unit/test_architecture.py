@@ -18,11 +18,25 @@ ROOT = Path(mlflow_rest_export.__file__).parent
 LAYERS: dict[str, int] = {
     # leaves: know nothing of this package but each other
     **dict.fromkeys(["", "errors", "limits", "records", "retry", "sigv4", "mlruns_layout", "routes"], 0),
-    **dict.fromkeys(["progress", "content", "yaml_files", "marks", "pace", "connection", "atomic_files", "mlruns_reading"], 0),
+    **dict.fromkeys(
+        [
+            "progress",
+            "content",
+            "yaml_files",
+            "marks",
+            "pace",
+            "connection",
+            "atomic_files",
+            "extras",
+            "mlruns_reading",
+        ],
+        0,
+    ),
     # input: what comes from disk and from the user; the pure plan
     **dict.fromkeys(["sources", "config", "plan", "names", "survey"], 1),
     # network: one kind of host, one connection
-    **dict.fromkeys(["targets", "transport", "auth", "answers", "failures", "conduct"], 2),
+    **dict.fromkeys(["targets", "transport", "auth", "oauth", "answers", "failures", "conduct", "streamed"], 2),
+    **dict.fromkeys(["oauth", "aws_auth", "aws_keys", "azure_tokens", "google_tokens"], 2),
     # MLflow's own terms
     **dict.fromkeys(["tracking", "artifacts"], 3),
     # shell: knows the order of things
