@@ -18,8 +18,11 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 """The payload hash of a request without a body."""
 NEVER_SIGNED = frozenset(
-    "authorization baggage connection expect keep-alive proxy-authenticate proxy-authorization te traceparent "
-    "tracestate trailer transfer-encoding upgrade user-agent x-amzn-trace-id".split()
+    {
+        *("authorization", "connection", "expect", "keep-alive", "te", "trailer", "transfer-encoding"),
+        *("proxy-authenticate", "proxy-authorization", "upgrade", "user-agent"),
+        *("baggage", "traceparent", "tracestate", "x-amzn-trace-id"),
+    }
 )
 """Headers that proxies and tracers change on the way; the list is botocore's."""
 

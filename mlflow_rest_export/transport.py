@@ -7,7 +7,6 @@ nothing of MLflow's endpoints.
 from __future__ import annotations
 
 import enum
-import hashlib
 import itertools
 import threading
 import time
@@ -28,6 +27,7 @@ from mlflow_rest_export.errors import ApiError, NoAnswer, SettingsError
 from mlflow_rest_export.failures import no_answer
 from mlflow_rest_export.pace import Spacing
 from mlflow_rest_export.retry import Patience
+from mlflow_rest_export.streamed import Streamed
 
 RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 TRIES_OF_500 = 4
@@ -248,35 +248,6 @@ class Transport:
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # we are nobody's browser
             self._of_thread.session = session
         return session
-
-
-@dataclass(frozen=True, slots=True)
-class Streamed:
-    """A request body with a known length, sent in large pieces; each piece taken is progress."""
-
-    content: Content
-    start: int
-    end: int
-    conduct: Conduct
-
-    def __len__(self) -> int:
-        """Length in bytes, which becomes ``Content-Length``."""
-        return self.end - self.start
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Give the bytes from the beginning, at every attempt."""
-        for piece in self.content.chunks(self.start, self.end):
-            self.conduct.stop.check()
-            yield piece
-            self.conduct.patience.progress()
-
-    def sha256(self) -> str:
-        """Hash the bytes, for signatures that cover them."""
-        digest = hashlib.sha256()
-        for piece in self.content.chunks(self.start, self.end):
-            self.conduct.stop.check()
-            digest.update(piece)
-        return digest.hexdigest()
 
 
 def _answer_of(response: requests.Response) -> Answer:

@@ -35,7 +35,9 @@ LAYERS: dict[str, int] = {
     # input: what comes from disk and from the user; the pure plan
     **dict.fromkeys(["sources", "config", "plan", "names", "survey"], 1),
     # network: one kind of host, one connection
-    **dict.fromkeys(["targets", "transport", "auth", "oauth", "answers", "failures", "conduct", "streamed"], 2),
+    **dict.fromkeys(
+        ["targets", "transport", "auth", "oauth", "answers", "failures", "conduct", "streamed"], 2
+    ),
     **dict.fromkeys(["oauth", "aws_auth", "aws_keys", "azure_tokens", "google_tokens"], 2),
     # MLflow's own terms
     **dict.fromkeys(["tracking", "artifacts"], 3),
