@@ -39,6 +39,10 @@ class TrackingError(ExportError):
     """Base of what goes wrong between us and a tracking store or an artifact store."""
 
 
+class StoreError(TrackingError):
+    """A folder that holds runs cannot be read or written; the sentence names the place and the reason."""
+
+
 class NoAnswer(TrackingError):
     """The server gave no usable answer.
 
