@@ -34,5 +34,7 @@ class Connection:
     client_cert_path: str = ""
     request_timeout: float | None = None
     """Seconds to wait for one answer."""
+    create_parents: bool = False
+    """Create the folder of an experiment where a host keeps experiments in folders."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     home: str = ""

@@ -39,7 +39,7 @@ def target(uri: str, connection: Connection) -> Target:
     return Target(
         kind="MLflow server",
         base_url=base_url,
-        page=base_url,
+        page=f"{base_url}/#",
         auth=_auth(connection, userinfo),
         tls=tls(connection),
         headers=headers(connection),

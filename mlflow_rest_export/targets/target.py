@@ -8,6 +8,7 @@ from typing import Protocol
 
 from requests.auth import AuthBase
 
+from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.limits import Limits
 from mlflow_rest_export.records import Adjustment
 from mlflow_rest_export.routes import Route
@@ -48,7 +49,8 @@ class Target:
         auth: credentials for the tracking API, never sent anywhere else.
         routes: the ways for artifacts, in the order in which they are tried.
         limits: what the host accepts; None when its version says so.
-        page: prefix of the pages for people; ``#/experiments/...`` follows.
+        page: prefix of the pages for people; ``/experiments/...`` follows.
+        rates: calls a second that the host allows for paths that end so.
     """
 
     kind: str
@@ -60,3 +62,10 @@ class Target:
     headers: Mapping[str, str] = field(default_factory=dict)
     names: ExperimentNames = field(default_factory=AnyName)
     limits: Limits | None = None
+    rates: Mapping[str, float] = field(default_factory=dict)
+
+    def transport(self, conduct: Conduct) -> Transport:
+        """Make the transport that speaks to this host with its credentials."""
+        return Transport(
+            conduct=conduct, auth=self.auth, tls=self.tls, headers=self.headers, rates=self.rates
+        )

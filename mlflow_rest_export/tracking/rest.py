@@ -237,7 +237,7 @@ class RestTracking:
 
     def experiment_url(self, experiment_id: str) -> str:
         """Give the page of an experiment."""
-        return f"{self.target.page}/#/experiments/{experiment_id}"
+        return f"{self.target.page}/experiments/{experiment_id}"
 
     def _get(self, path: str, kind: type[_R], query: Mapping[str, str], *, doing: str) -> _R:
         url = f"{self.target.base_url}{API}/{path}"
