@@ -42,7 +42,7 @@ def environments(config: pytest.Config) -> dict[str, Path]:
     """Give the Python of each MLflow version that this run may use, oldest version first."""
     pairs = dict(text.split("=", 1) for text in config.getoption("--mlflow-env"))
     ordered = sorted(pairs, key=lambda version: [int(part) for part in version.split(".")])
-    return {version: Path(pairs[version]) for version in ordered}
+    return {version: Path(pairs[version]).absolute() for version in ordered}
 
 
 def kinds(config: pytest.Config) -> list[str]:
