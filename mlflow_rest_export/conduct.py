@@ -28,6 +28,10 @@ class Stop:
         if self._event.is_set():
             raise Interrupted("stopped by a signal")
 
+    def lift(self) -> None:
+        """Let calls go again, for last words."""
+        self._event.clear()
+
     def wait(self, seconds: float) -> None:
         """Sleep, but not through a wish to stop."""
         self._event.wait(seconds)
@@ -59,3 +63,8 @@ class Conduct:
         return cls(
             patience=Patience(clock=time.monotonic, **budget), pace=Pace(workers, clock=time.monotonic)
         )
+
+    def last_words(self, seconds: float = 2.0) -> None:
+        """Let a few more calls go after a signal, with ``seconds`` of patience for all of them."""
+        self.stop.lift()
+        self.patience.shorten(seconds)

@@ -6,9 +6,23 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 READ_SIZE = 1 << 20
 """Bytes read from disk at once: large reads keep the interpreter out of the way of the network."""
+
+
+class Content(Protocol):
+    """Bytes that can be read more than once, so that an upload can begin again."""
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        ...
+
+    def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Give the bytes from ``start`` up to ``end``, in pieces of bounded size."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +65,6 @@ class BytesContent:
         piece = self.data[start:end]
         if piece:
             yield piece
-
-
-Content = FileContent | BytesContent
 
 
 def content_of(source: Path | bytes) -> Content:

@@ -34,6 +34,8 @@ class Wishes:
     log_metrics: tuple[str, ...] = ()
     """Keep a metric when one of these is part of its name, in any case; none: keep all."""
     nan: Literal["skip", "tag", "fail"] = "tag"
+    log_artifacts: bool = True
+    """False: nothing is uploaded at all, our own files neither."""
     user: str = ""
     """Who exports, for MLflow's column "Created by"."""
 
@@ -61,7 +63,7 @@ class ExportPlan:
     experiment: str
     run_name: str
     start_time: int
-    end_time: int
+    end_time: int | None
     status: RunStatus
     tags: Mapping[str, str]
     params: Mapping[str, str]
@@ -108,7 +110,7 @@ def build(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, limits:
     Raises:
         PlanError: a metric is not finite and the settings want that to fail.
     """
-    files = tuple(file for file in files if file.path != marks.RECEIPT)
+    files = tuple(file for file in files if wishes.log_artifacts and file.path != marks.RECEIPT)
     seen = survey(
         record.metrics,
         log_metrics=wishes.log_metrics,
@@ -125,7 +127,7 @@ def build(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, limits:
     tags = _fit(wanted_tags, record, limits, "tag", changes, whole)
     params = _fit(wanted_params, record, limits, "param", changes, whole)
     digest = record.digest or digest_of(record, files, wishes, seen)
-    planned = _files(files, limits, changes, whole)
+    planned = _files(files, limits, changes, whole if wishes.log_artifacts else {})
     return ExportPlan(
         label=record.label,
         key=record.key,
@@ -136,7 +138,7 @@ def build(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, limits:
         experiment=record.experiment or wishes.experiment_name,
         run_name=_run_name(record, wishes, limits, changes),
         start_time=max(0, record.start_time),
-        end_time=max(0, record.start_time if record.end_time is None else record.end_time),
+        end_time=_end_time(record),
         status=record.status,
         tags={**tags, marks.KEY: record.key, marks.DIGEST: digest},
         params=params,
@@ -247,6 +249,13 @@ def _files(
         if raw != path
     ]
     return tuple(FileFacts(paths[file.path], file.content, file.sha256) for file in files)
+
+
+def _end_time(record: RunRecord) -> int | None:
+    """Give the end, in ms; runs that MLflow itself left without one stay so."""
+    if record.end_time is None:
+        return None if record.verbatim_names else max(0, record.start_time)
+    return max(0, record.end_time)
 
 
 def _run_name(record: RunRecord, wishes: Wishes, limits: Limits, changes: list[Adjustment]) -> str:

@@ -62,6 +62,12 @@ class Patience:
             self._since = self._clock()
             self._met = True
 
+    def shorten(self, seconds: float) -> None:
+        """Allow only so many seconds from now on."""
+        with self._lock:
+            self._first_contact = self._stall = seconds
+            self._since = self._clock()
+
     def left(self) -> float:
         """Give the seconds that are left, never below 0."""
         with self._lock:

@@ -1,0 +1,94 @@
+"""One run for one key, however many exporters create one at the same time.
+
+Searches have no order of creation to elect by, but params are write-once: who gets the claim param of a run
+decides over it. ``claim=superseded`` takes a run out of the race, ``claim=kept:...`` wins it; each can only
+be written where the other is not. Electing by the smallest run id alone was wrong in a quarter of the rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from mlflow_rest_export import marks
+from mlflow_rest_export.errors import ApiError, ParamConflict
+from mlflow_rest_export.plan import ExportPlan
+from mlflow_rest_export.records import RunStatus
+from mlflow_rest_export.tracking.protocol import StoredRun, Tracking
+
+
+class RunsByIdentity:
+    """What a search found, ready to be asked for the runs of one plan."""
+
+    def __init__(self, runs: Iterable[StoredRun]) -> None:
+        self._by_key: dict[str, dict[str, StoredRun]] = {}
+        self._foreign: dict[str, StoredRun] = {}
+        for run in runs:
+            self.add(run)
+
+    def add(self, run: StoredRun) -> None:
+        """Note a run; one that is known already is replaced."""
+        key = run.tags.get(marks.KEY)
+        if key is None:
+            self._foreign[run.run_id] = run
+        else:
+            self._by_key.setdefault(key, {})[run.run_id] = run
+
+    def of(self, plan: ExportPlan) -> list[StoredRun]:
+        """Give the runs of the plan's key, or else the one that another tool exported for the same result."""
+        own = self._by_key.get(plan.key)
+        if own:
+            return list(own.values())
+        twins = [run for run in self._foreign.values() if _is_twin(plan.twin, run.tags)]
+        twins.sort(key=lambda run: (run.status is not RunStatus.FINISHED, run.run_id))
+        return twins[:1]
+
+
+def settle(tracking: Tracking, runs: Iterable[StoredRun]) -> StoredRun | None:
+    """Leave one run of those with the same key, and give it; None when all of them are out of the race.
+
+    Every run but the candidate is marked ``superseded`` before it is deleted. A mark that is refused means
+    that this run has been claimed meanwhile: then everything is read again.
+
+    Args:
+        tracking: the store.
+        runs: all runs with one key, read after this process created its own, if it did.
+    """
+    runs = [run for run in runs if not run.deleted]
+    out = [run for run in runs if run.params.get(marks.CLAIM) == marks.SUPERSEDED]
+    unclaimed = [run for run in runs if marks.CLAIM not in run.params]
+    claimed = [run for run in runs if run.params.get(marks.CLAIM, marks.SUPERSEDED) != marks.SUPERSEDED]
+    winner = min(claimed or unclaimed, key=_rank, default=None)
+    for run in unclaimed:
+        if run is winner:
+            continue
+        try:
+            tracking.log_values(run.run_id, params={marks.CLAIM: marks.SUPERSEDED})
+        except ApiError as error:
+            now = [tracking.get_run(known.run_id) for known in runs]
+            if not isinstance(error, ParamConflict) and not any(known.deleted for known in now):
+                raise
+            return settle(tracking, now)
+        out.append(run)
+    for run in out:
+        remove(tracking, run)
+    return winner
+
+
+def remove(tracking: Tracking, run: StoredRun) -> None:
+    """Delete a superseded run, or mark it as killed where deleting is refused."""
+    try:
+        tracking.delete_run(run.run_id)
+    except ApiError as error:
+        if not error.refused:
+            raise
+        tracking.update_run(
+            run.run_id, status=RunStatus.KILLED, end_time=run.start_time, run_name=run.run_name
+        )
+
+
+def _rank(run: StoredRun) -> tuple[bool, str]:
+    return run.status is not RunStatus.FINISHED, run.run_id
+
+
+def _is_twin(twin: Mapping[str, str], tags: Mapping[str, str]) -> bool:
+    return bool(twin) and all(tags.get(key) == value for key, value in twin.items())

@@ -1,0 +1,50 @@
+"""The experiments of one export, each found or created once."""
+
+from __future__ import annotations
+
+from mlflow_rest_export.errors import ExportError, SettingsError
+from mlflow_rest_export.tracking.protocol import Experiment, Tracking
+
+
+class Experiments:
+    """Opens experiments by name; what failed once fails again without asking.
+
+    Args:
+        tracking: the store.
+        restore: bring a deleted experiment back rather than refuse it.
+    """
+
+    def __init__(self, tracking: Tracking, *, restore: bool) -> None:
+        self._tracking = tracking
+        self._restore = restore
+        self._known: dict[str, Experiment | ExportError] = {}
+
+    def open(self, name: str) -> Experiment:
+        """Find or create the experiment; called from one thread.
+
+        Raises:
+            SettingsError: it is deleted and is not to be restored.
+            ExportError: the store could not be asked, or refused.
+        """
+        if name not in self._known:
+            try:
+                self._known[name] = self._find_or_create(name)
+            except ExportError as error:
+                self._known[name] = error
+        found = self._known[name]
+        if isinstance(found, ExportError):
+            raise found
+        return found
+
+    def _find_or_create(self, name: str) -> Experiment:
+        found = self._tracking.find_experiment(name)
+        if found is None:
+            return self._tracking.create_experiment(name)
+        if found.deleted:
+            if not self._restore:
+                raise SettingsError(
+                    f"the experiment {name!r} is deleted, and MLflow keeps its name: export with "
+                    "--restore-experiment, or choose another --experiment-name"
+                )
+            self._tracking.restore_experiment(found.experiment_id)
+        return found

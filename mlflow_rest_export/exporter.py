@@ -1,0 +1,172 @@
+"""The only place that knows the order of an export.
+
+Runs are handled in waves. Each step is done for all open runs of a wave before the next begins, in parallel:
+plan, place (find or create the run), values, files, receipt with final status.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+from mlflow_rest_export import filling, plan
+from mlflow_rest_export.conduct import Conduct
+from mlflow_rest_export.crew import Crew
+from mlflow_rest_export.errors import ExportError, Interrupted, ParamConflict
+from mlflow_rest_export.experiments import Experiments
+from mlflow_rest_export.file_facts import facts_of
+from mlflow_rest_export.jobs import Job
+from mlflow_rest_export.joining import Joiner
+from mlflow_rest_export.outcomes import Outcome, RunResult
+from mlflow_rest_export.owner import Owner
+from mlflow_rest_export.placing import Placing
+from mlflow_rest_export.plan import FileFacts, Wishes
+from mlflow_rest_export.progress import NoProgress, Progress
+from mlflow_rest_export.records import RunRecord, RunStatus, Unreadable
+from mlflow_rest_export.tracking.protocol import Artifacts, Tracking
+
+_log = logging.getLogger("mlflow_rest_export")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """How an export behaves; what runs hold is ``plan.Wishes``."""
+
+    skip_existing: bool = False
+    restore_experiment: bool = False
+    workers: int = 8
+    wave: int = 200
+    """Runs that are under way together; between two waves nothing is left half done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exporter:
+    """Exports records to one store.
+
+    Args:
+        tracking: where runs live.
+        artifacts: where their files live.
+        conduct: patience and the wish to stop, shared with the transport.
+        wishes: the settings that shape a run; asked for each record, since results may bring their own.
+        habits: the settings that shape the export.
+        progress: who wants to know.
+        owner: this process.
+        clock: monotonic seconds.
+    """
+
+    tracking: Tracking
+    artifacts: Artifacts
+    conduct: Conduct
+    wishes: Callable[[RunRecord], Wishes]
+    habits: Habits = field(default_factory=Habits)
+    progress: Progress = field(default_factory=NoProgress)
+    owner: Owner = field(default_factory=Owner.of_this_process)
+    clock: Callable[[], float] = time.monotonic
+
+    def export(self, records: Iterable[RunRecord | Unreadable]) -> Iterator[RunResult]:
+        """Export records, and give what became of each, in their order.
+
+        Raises:
+            Interrupted: after a signal; what was begun is marked and can be completed by the same export.
+        """
+        source = iter(records)
+        with ThreadPoolExecutor(self.habits.workers, thread_name_prefix="export") as pool:
+            crew = Crew(pool=pool, stop=self.conduct.stop, on_failure=self._mark_failed)
+            placing = Placing(
+                tracking=self.tracking,
+                experiments=Experiments(self.tracking, restore=self.habits.restore_experiment),
+                crew=crew,
+                joiner=Joiner(
+                    tracking=self.tracking, owner=self.owner, stop=self.conduct.stop, clock=self.clock
+                ),
+                skip_existing=self.habits.skip_existing,
+                run_ids={},
+            )
+            while wave := list(itertools.islice(source, self.habits.wave)):
+                yield from self._wave(wave, crew, placing)
+
+    def _wave(
+        self, records: Sequence[RunRecord | Unreadable], crew: Crew, placing: Placing
+    ) -> Iterator[RunResult]:
+        jobs = {id(record): Job(record) for record in records if isinstance(record, RunRecord)}
+        self.progress.runs_found(len(records))
+        try:
+            self._steps(list(jobs.values()), crew, placing)
+        except Interrupted:
+            self._farewell(list(jobs.values()), crew)
+            raise
+        for record in records:
+            result = _unreadable(record) if isinstance(record, Unreadable) else self._result(jobs[id(record)])
+            self.progress.run_done(result.label, result.outcome.value)
+            yield result
+
+    def _steps(self, jobs: Sequence[Job], crew: Crew, placing: Placing) -> None:
+        crew.each(jobs, self._plan)
+        placing.place([job for job in jobs if job.is_open])
+        crew.each(jobs, partial(self._values, placing))
+        self._files(jobs, crew)
+        crew.each(jobs, self._finish)
+
+    def _plan(self, job: Job) -> None:
+        limits = self.tracking.limits()
+        job.plan = plan.build(job.record, facts_of(job.record), self.wishes(job.record), limits)
+
+    def _values(self, placing: Placing, job: Job) -> None:
+        try:
+            filling.write_values(self.tracking, job)
+        except ParamConflict:
+            if not job.is_new:
+                raise
+            placing.again(job)
+            if job.is_open:
+                filling.write_values(self.tracking, job)
+
+    def _files(self, jobs: Sequence[Job], crew: Crew) -> None:
+        """Send the files of all runs, spread over all workers whatever run they belong to."""
+        chosen: list[tuple[Job, FileFacts]] = []
+
+        def choose(job: Job) -> None:
+            chosen.extend((job, file) for file in filling.files_to_send(self.artifacts, job))
+
+        crew.each(jobs, choose)
+        self.progress.files_found(len(chosen), sum(file.content.size for _, file in chosen))
+        crew.all((job, partial(self._send, file)) for job, file in chosen)
+
+    def _send(self, file: FileFacts, job: Job) -> None:
+        filling.send_file(self.artifacts, job, file)
+        self.progress.file_sent(file.content.size)
+
+    def _finish(self, job: Job) -> None:
+        filling.finish(self.tracking, self.artifacts, job)
+        job.outcome = Outcome.EXPORTED
+
+    def _mark_failed(self, job: Job, status: RunStatus = RunStatus.FAILED) -> None:
+        """Say on the run that it is not complete, as far as the store lets us; it is reported anyway."""
+        if job.run is None or not job.owner:
+            return
+        try:
+            filling.mark_failed(self.tracking, job, status, str(job.error or "interrupted"))
+        except (ExportError, OSError) as error:
+            _log.info("run %s could not be marked as %s: %s", job.run.run_id, status.name, error)
+
+    def _farewell(self, jobs: Sequence[Job], crew: Crew) -> None:
+        """After a signal: mark what is under way, in the little time there is."""
+        self.conduct.last_words()
+        crew.each(jobs, partial(self._mark_failed, status=RunStatus.KILLED))
+
+    def _result(self, job: Job) -> RunResult:
+        if job.run is None:
+            return job.result()
+        return job.result(
+            run_url=self.tracking.run_url(job.run),
+            experiment_url=self.tracking.experiment_url(job.run.experiment_id),
+        )
+
+
+def _unreadable(record: Unreadable) -> RunResult:
+    return RunResult(label=record.label, outcome=Outcome.FAILED, error=ExportError(record.reason))

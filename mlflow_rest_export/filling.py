@@ -1,0 +1,127 @@
+"""Brings one run up to its plan: values, files, receipt, and only then its final status."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from mlflow_rest_export import marks, receipt
+from mlflow_rest_export.completion import missing_files, missing_values
+from mlflow_rest_export.content import BytesContent, Content, sha256
+from mlflow_rest_export.errors import ApiError
+from mlflow_rest_export.jobs import Job
+from mlflow_rest_export.owner import claim_of
+from mlflow_rest_export.plan import FileFacts
+from mlflow_rest_export.records import RunStatus
+from mlflow_rest_export.tracking.protocol import Artifacts, Tracking
+
+
+def write_values(tracking: Tracking, job: Job) -> None:
+    """Write the metrics, params and tags that the run lacks.
+
+    The first batch to a new run carries the claim: it is refused when somebody superseded the run.
+
+    Raises:
+        ParamConflict: the run is new and lost the election.
+    """
+    plan, run = job.planned(), job.stored()
+    if job.is_new:
+        claim = {marks.CLAIM: claim_of(job.owner)}
+        tracking.log_values(run.run_id, metrics=plan.metrics, params={**claim, **plan.params})
+    else:
+        job.had_digest = run.tags.get(marks.DIGEST) == plan.digest
+        lacks = missing_values(plan, run, tracking)
+        job.adjustments += lacks.adjustments
+        if run.status is not RunStatus.RUNNING:
+            tracking.update_run(
+                run.run_id, status=RunStatus.RUNNING, end_time=run.end_time, run_name=plan.run_name
+            )
+        tags = {**lacks.tags, marks.OWNER: job.owner}
+        tracking.log_values(run.run_id, metrics=lacks.metrics, params=lacks.params, tags=tags)
+    if plan.datasets:
+        tracking.log_inputs(run.run_id, plan.datasets)
+
+
+def files_to_send(artifacts: Artifacts, job: Job) -> list[FileFacts]:
+    """Choose the files that the run lacks; takes an older receipt back before the first is replaced."""
+    plan, run = job.planned(), job.stored()
+    job.hashes = {file.path: file.sha256 for file in plan.files if file.sha256 is not None}
+    if job.is_new:
+        return list(plan.files)
+    stored = artifacts.listing(run)
+    known = _stored_receipt(artifacts, job, stored)
+    files = missing_files(plan, stored, known, same_digest=job.had_digest)
+    first_of_same_data = known is None and job.had_digest
+    if files and not first_of_same_data and (known is None or known.state == "complete"):
+        artifacts.upload(run, marks.RECEIPT, BytesContent(receipt.updating(plan)))
+    return files
+
+
+def send_file(artifacts: Artifacts, job: Job, file: FileFacts) -> None:
+    """Send one file; a large one is hashed on the way."""
+    content = file.content if file.sha256 is not None else HashedWhileSent(file.content)
+    artifacts.upload(job.stored(), file.path, content)
+    if isinstance(content, HashedWhileSent):
+        job.hashes[file.path] = content.sha256()
+
+
+def finish(tracking: Tracking, artifacts: Artifacts, job: Job) -> None:
+    """Leave the receipt and set the final status: from here on the run counts as complete."""
+    plan, run = job.planned(), job.stored()
+    for file in plan.files:
+        if file.path not in job.hashes:
+            job.hashes[file.path] = sha256(file.content)
+    if plan.files:
+        changes = (*plan.adjustments, *job.adjustments)
+        data = receipt.complete(plan, job.hashes, changes)
+        artifacts.upload(run, marks.RECEIPT, BytesContent(data))
+    if plan.status is not RunStatus.FINISHED:
+        tracking.log_values(run.run_id, tags={marks.COMPLETE: plan.digest})
+    tracking.update_run(run.run_id, status=plan.status, end_time=plan.end_time, run_name=plan.run_name)
+
+
+def mark_failed(tracking: Tracking, job: Job, status: RunStatus, reason: str) -> None:
+    """Say on the run itself that it is not complete, and why."""
+    run, plan = job.stored(), job.planned()
+    tracking.log_values(run.run_id, tags={marks.ERROR: reason[:500]})
+    tracking.update_run(run.run_id, status=status, end_time=plan.end_time, run_name=plan.run_name)
+
+
+@dataclass(slots=True)
+class HashedWhileSent:
+    """Content that is hashed by whoever reads it whole, from the first byte to the last."""
+
+    content: Content
+    _digest: str = field(default="", init=False)
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        return self.content.size
+
+    def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Give the bytes, as the content itself does."""
+        if start > 0 or (end is not None and end < self.size):
+            yield from self.content.chunks(start, end)
+            return
+        digest = hashlib.sha256()
+        for piece in self.content.chunks():
+            digest.update(piece)
+            yield piece
+        self._digest = digest.hexdigest()
+
+    def sha256(self) -> str:
+        """Give the hash, reading the content once more only when nobody read it whole."""
+        return self._digest or sha256(self.content)
+
+
+def _stored_receipt(
+    artifacts: Artifacts, job: Job, stored: dict[str, int | None]
+) -> receipt.Receipt | None:
+    if marks.RECEIPT not in stored:
+        return None
+    try:
+        return receipt.read_receipt(b"".join(artifacts.read(job.stored(), marks.RECEIPT)))
+    except ApiError:
+        return receipt.Receipt()  # a receipt that cannot be read vouches for nothing
