@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import time
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from requests.auth import AuthBase
-
 from mlflow_rest_export import __version__
-from mlflow_rest_export.auth import BasicAuth, BearerAuth, CommandToken, FileToken, NoAuth
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.routes import Route
+from mlflow_rest_export.targets.http_auth import KUBERNETES, auth_of
 from mlflow_rest_export.targets.target import Target
 from mlflow_rest_export.transport import Tls
 
 USER_AGENT = f"mlflow-rest-export/{__version__}"
-KUBERNETES = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where a pod finds its token and its namespace; the token is renewed there by the cluster."""
 ROUTES = (Route.PROXIED, Route.PRESIGNED, Route.SMALL_UPLOAD, Route.OBJECT_STORE, Route.SHARED_DISK)
 
 
@@ -36,12 +31,13 @@ def target(uri: str, connection: Connection) -> Target:
         SettingsError: the address makes no sense, or the certificates asked for contradict each other.
     """
     base_url, userinfo = _address(uri)
+    certificates = tls(connection)
     return Target(
         kind="MLflow server",
         base_url=base_url,
         page=f"{base_url}/#",
-        auth=_auth(connection, userinfo),
-        tls=tls(connection),
+        auth=auth_of(connection, base_url=base_url, userinfo=userinfo, tls=certificates),
+        tls=certificates,
         headers=headers(connection),
         routes=ROUTES,
     )
@@ -107,27 +103,6 @@ def _address(uri: str) -> tuple[str, tuple[str, str] | None]:
     if parts.username is not None:
         userinfo = (unquote(parts.username), unquote(parts.password or ""))
     return urlunsplit((parts.scheme.lower(), netloc, path, "", "")), userinfo
-
-
-def _auth(connection: Connection, userinfo: tuple[str, str] | None) -> AuthBase:
-    """Choose the credentials; user name with password wins over a token, as in the SDK."""
-    if connection.username and connection.password:
-        return BasicAuth(connection.username, connection.password)
-    if connection.token_command:
-        return BearerAuth(CommandToken(connection.token_command, clock=time.monotonic))
-    if connection.token_file:
-        return BearerAuth(FileToken(Path(connection.token_file)))
-    if connection.auth.startswith("kubernetes"):
-        return BearerAuth(FileToken(KUBERNETES / "token"))
-    if connection.auth:
-        raise SettingsError(
-            f"MLFLOW_TRACKING_AUTH={connection.auth} names a plugin of the SDK that does not exist here; "
-            "known are kubernetes and kubernetes-namespaced; token_command serves all others"
-        )
-    if connection.token:
-        token = connection.token
-        return BearerAuth(lambda: token)
-    return BasicAuth(*userinfo) if userinfo else NoAuth()
 
 
 def _namespace() -> str:

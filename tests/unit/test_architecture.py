@@ -38,7 +38,7 @@ LAYERS: dict[str, int] = {
     **dict.fromkeys(
         ["targets", "transport", "auth", "oauth", "answers", "failures", "conduct", "streamed"], 2
     ),
-    **dict.fromkeys(["oauth", "aws_auth", "aws_keys", "azure_tokens", "google_tokens"], 2),
+    **dict.fromkeys(["oauth", "aws_auth", "command_auth", "aws_keys", "azure_tokens", "google_tokens"], 2),
     # MLflow's own terms
     **dict.fromkeys(["tracking", "artifacts"], 3),
     # shell: knows the order of things

@@ -1,0 +1,44 @@
+"""Credentials of AWS for a target: whose keys, which region."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from mlflow_rest_export.aws_auth import SigV4Auth
+from mlflow_rest_export.aws_keys import AwsSettings, key_source
+from mlflow_rest_export.connection import Connection
+from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.sigv4 import Scope
+
+API_GATEWAY = "execute-api"
+"""The service that requests to an API gateway are signed for."""
+_REGION_IN_HOST = re.compile(r"\.([a-z]{2,}(?:-[a-z]+)+-\d+)\.")
+
+
+def signing_auth(connection: Connection, scope: Scope, *, role: str = "") -> SigV4Auth:
+    """Give the authentication that signs with the keys of the environment or of ``botocore``.
+
+    Raises:
+        SettingsError: the keys are half there, or need ``botocore`` and it is not installed.
+    """
+    settings = AwsSettings(variables=connection.environment, live=os.environ, region=scope.region, role=role)
+    return SigV4Auth(key_source(settings), scope)
+
+
+def gateway_scope(host: str, connection: Connection) -> Scope:
+    """Give the scope of an API gateway (``MLFLOW_TRACKING_AWS_SIGV4``).
+
+    Args:
+        host: its name, which holds the region unless it is a name of one's own.
+        connection: with the environment, whose region wins.
+
+    Raises:
+        SettingsError: no region is named anywhere.
+    """
+    variables = connection.environment
+    region = variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION")
+    found = _REGION_IN_HOST.search(host)
+    if not region and found is None:
+        raise SettingsError("MLFLOW_TRACKING_AWS_SIGV4 is set, but no region: set AWS_REGION")
+    return Scope(region or (found.group(1) if found else ""), API_GATEWAY)

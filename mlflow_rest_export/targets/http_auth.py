@@ -1,0 +1,59 @@
+"""Whose credentials go to a plain MLflow server, and in which header."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from requests.auth import AuthBase
+
+from mlflow_rest_export.auth import BasicAuth, BearerAuth, CommandToken, FileToken, NoAuth
+from mlflow_rest_export.command_auth import CommandAuth
+from mlflow_rest_export.connection import Connection
+from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.targets.aws_signing import gateway_scope, signing_auth
+from mlflow_rest_export.transport import Tls
+
+KUBERNETES = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds its token and its namespace; the token is renewed there by the cluster."""
+KNOWN = ("kubernetes", "kubernetes-namespaced")
+
+
+def auth_of(connection: Connection, *, base_url: str, userinfo: tuple[str, str] | None, tls: Tls) -> AuthBase:
+    """Choose the credentials.
+
+    Args:
+        connection: what the user gave.
+        base_url: of the server.
+        userinfo: user and password of the tracking URI, which count least.
+        tls: certificates for the way to who gives tokens.
+
+    Raises:
+        SettingsError: what was asked for does not exist or is incomplete.
+    """
+    del tls
+    if connection.auth not in {"", *KNOWN}:
+        raise SettingsError(
+            f"MLFLOW_TRACKING_AUTH={connection.auth} names a plugin of the SDK that does not exist here; "
+            f"known are {', '.join(KNOWN)}; token_command serves all others"
+        )
+    if connection.aws_sigv4:
+        return signing_auth(connection, gateway_scope(urlsplit(base_url).hostname or "", connection))
+    return _own(connection, userinfo)
+
+
+def _own(connection: Connection, userinfo: tuple[str, str] | None) -> AuthBase:
+    """Choose what MLflow itself wants; user name with password wins over a token, as in the SDK."""
+    if connection.username and connection.password:
+        return BasicAuth(connection.username, connection.password)
+    if connection.token_command:
+        return CommandAuth(CommandToken(connection.token_command, clock=time.monotonic))
+    if connection.token_file:
+        return BearerAuth(FileToken(Path(connection.token_file)))
+    if connection.auth.startswith("kubernetes"):
+        return BearerAuth(FileToken(KUBERNETES / "token"))
+    if connection.token:
+        token = connection.token
+        return BearerAuth(lambda: token)
+    return BasicAuth(*userinfo) if userinfo else NoAuth()
