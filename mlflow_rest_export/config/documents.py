@@ -121,6 +121,4 @@ def _blocks(
 def _kind(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return "list"
-    if isinstance(value, Mapping):
-        return "mapping"
     return "text" if isinstance(value, str) else "single value"

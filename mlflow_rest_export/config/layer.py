@@ -104,7 +104,7 @@ class Layer:
             name, equals, kind = str(entry).rpartition("=")
             if not equals:
                 self._problems.add(origin, "must be COLUMN=KIND, with a kind such as metric, param or skip")
-                return None
+                return {}
             columns[name] = kind
         return columns
 

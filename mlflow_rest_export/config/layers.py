@@ -29,6 +29,7 @@ VARIABLES = {
     "workspace": "MLFLOW_WORKSPACE",
 }
 """Settings that have a variable of the MLflow SDK."""
+_HUSHED = "what follows a dollar sign in it is no variable that is set; for a plain dollar sign write $$"
 _STORED_URI = re.compile(r"https?://|databricks(://|$)|arn:|azureml://", re.IGNORECASE)
 
 
@@ -139,15 +140,15 @@ def _settings(
         try:
             value = _final(where[0], said, environment)
         except UnresolvedError as error:
-            problems.add(said.origin, str(error))
-            value = None
-        else:
-            if value is None and where[0] not in MAPPINGS:
-                continue
+            hush = error.guessed and _may_be_secret(where[0], said.value)
+            problems.add(said.origin, _HUSHED if hush else str(error))
+            continue
+        if value is None:
+            continue
         origins[where] = said.origin
         if len(where) == 1:
             values[where[0]] = value
-        elif value is not None:
+        else:
             entries.setdefault(where[0], {})[where[1]] = value
     return _checked({**values, **entries}, origins, problems)
 
@@ -168,7 +169,12 @@ def _final(setting: str, said: Said, environment: Environment) -> object:
         many = value if isinstance(value, (list, tuple)) else [value]
         homes = [environment.with_home(part) if isinstance(part, str) else part for part in many]
         value = homes if isinstance(value, (list, tuple)) else homes[0]
-    return None if isinstance(value, str) and not value.strip() else value
+    blank = isinstance(value, str) and not value.strip() and setting not in MAPPINGS
+    return None if blank else value
+
+
+def _may_be_secret(setting: str, value: object) -> bool:
+    return setting in {"headers", "token_command"} or (setting == "tracking_uri" and "@" in str(value))
 
 
 def _uri(text: str, said: Said, environment: Environment) -> str:
@@ -191,7 +197,6 @@ def _checked(values: dict[str, object], origins: Mapping[Where, str], problems: 
             loc = tuple(str(part) for part in found["loc"])
             place = origins.get(loc[:2]) or origins.get(loc[:1]) or "settings"
             problems.add(place, reworded(found))
-        problems.check()
-        raise
+        settings = Settings()
     problems.check()
     return settings

@@ -32,11 +32,11 @@ def read_overrides(texts: Iterable[str], problems: Problems) -> tuple[Layer, fro
         delete = body.startswith("~")
         name, equals, raw = body.removeprefix("~").partition("=")
         origin = f"-o {shown(name if equals else _KEY.findall(name)[0])}"
+        if not equals and not delete:
+            problems.add(origin, f"there is no '='; write -o {_PREFIX}KEY=VALUE")
+            continue
         where = _where(name.strip(), origin, problems)
         if where is None:
-            continue
-        if not equals and not delete:
-            problems.add(origin, f"there is no '='; write -o {_PREFIX}{'.'.join(where)}=VALUE")
             continue
         value = None if delete else _value(where, raw.strip(), origin, problems)
         if value is None:
@@ -54,7 +54,7 @@ def _where(name: str, origin: str, problems: Problems) -> Where | None:
     if name.startswith("export.") and not name.startswith(_PREFIX):
         dest = name.split(".")[1]
         near = difflib.get_close_matches(dest, [DESTINATION], n=1)
-        problems.add(origin, f"did you mean export.{DESTINATION}?" if near else other_destination(dest))
+        problems.add(origin, f"did you mean {_PREFIX}KEY?" if near else other_destination(dest))
         return None
     key, dot, entry = name.removeprefix(_PREFIX).partition(".")
     setting = SPELLINGS.get(key, key)

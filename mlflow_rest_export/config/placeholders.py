@@ -16,6 +16,7 @@ from mlflow_rest_export.yaml_files import MAX_DEPTH
 _BEGIN = re.compile(r"\$(?:\$|\{|([A-Za-z_][A-Za-z0-9_]*))")
 _BRACES = re.compile(r"[{}]")
 _INSIDE = re.compile(r"\s*(oc\.env\s*:)?\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:,(.*))?", re.DOTALL)
+_WORD = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_.]*)?")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 _HOST_AND_PORT = re.compile(r"[A-Za-z0-9.-]+:[0-9]+(/.*)?")
 _DEEPEST = 10
@@ -23,7 +24,15 @@ _DEEPEST = 10
 
 
 class UnresolvedError(ValueError):
-    """A placeholder has no value; ``str()`` says which, without any value."""
+    """A placeholder has no value; ``str()`` says which, without any value.
+
+    Attributes:
+        guessed: True when the name is only what follows a dollar sign: it may be part of a password.
+    """
+
+    def __init__(self, message: str, *, guessed: bool = False) -> None:
+        super().__init__(message)
+        self.guessed = guessed
 
 
 def expand(value: object, environment: Environment, *, depth: int = 0) -> object:
@@ -79,7 +88,7 @@ def _expand(text: str, environment: Environment, *, depth: int) -> str:
         if found[0] == "$$":
             pieces.append("$")
         elif found[1]:
-            pieces.append(_variable(found[1], environment))
+            pieces.append(_variable(found[1], environment, guessed=True))
         else:
             end = _closing(text, at)
             pieces.append(_braced(text[at:end], environment, depth=depth))
@@ -100,7 +109,7 @@ def _closing(text: str, start: int) -> int:
 def _braced(inside: str, environment: Environment, *, depth: int) -> str:
     found = _INSIDE.fullmatch(inside)
     if not found or (found[3] is not None and not found[1]):
-        name = shown(re.split(r"[^A-Za-z0-9_.:]", inside, maxsplit=1)[0])
+        name = shown(_WORD.findall(inside)[0])
         raise UnresolvedError(
             f"the placeholder ${{{name}...}} is not known; there are $VAR, ${{VAR}}, ${{oc.env:VAR}} and "
             "${oc.env:VAR,default}, and $$ is a plain dollar sign"
@@ -117,7 +126,9 @@ def _braced(inside: str, environment: Environment, *, depth: int) -> str:
     return _expand(default, environment, depth=depth + 1)
 
 
-def _variable(name: str, environment: Environment) -> str:
+def _variable(name: str, environment: Environment, *, guessed: bool = False) -> str:
     if name not in environment.variables:
-        raise UnresolvedError(f"{environment.not_set(name)}; for a plain dollar sign write $$")
+        raise UnresolvedError(
+            f"{environment.not_set(name)}; for a plain dollar sign write $$", guessed=guessed
+        )
     return environment.variables[name]
