@@ -90,6 +90,7 @@ class RunRecord:
         digest: given only by a source that carries runs which already had one (``mlruns``).
         experiment: given only by a source that carries runs of several experiments.
         parent_key: ``key`` of the record whose run is this one's parent.
+        stored: the result's own ``export.mlflow``, weaker than everything the user says now.
         volatile: params that tell where and when the data was read, not what it is; not part of the digest.
         verbatim_names: names were accepted by an MLflow before, so only what this server refuses is changed.
     """
@@ -111,6 +112,7 @@ class RunRecord:
     parent_key: str | None = None
     experiment: str | None = None
     digest: str | None = None
+    stored: Mapping[str, object] = field(default_factory=dict)
     volatile: frozenset[str] = frozenset()
     verbatim_names: bool = False
     adjustments: tuple[Adjustment, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,3 +24,17 @@ class ReadOptions:
     """For tables: column name -> ``metric``, ``param``, ``tag``, ``step``, ``timestamp`` or ``skip``."""
     include_deleted: bool = False
     """For ``mlruns``: deleted runs and experiments too."""
+    complete: Callable[[Mapping[str, object], str], ReadOptions] | None = None
+    """Completes the options with what a result has stored of its own ``export.mlflow``."""
+
+    def of(self, stored: Mapping[str, object], *, origin: str) -> ReadOptions:
+        """Give the options for a result that stored settings of its own.
+
+        Args:
+            stored: its ``export.mlflow``.
+            origin: what messages call the result.
+
+        Raises:
+            SettingsError: a stored value makes no sense.
+        """
+        return self.complete(stored, origin) if self.complete is not None and stored else self

@@ -26,6 +26,11 @@ KINDS: tuple[Kind, ...] = (sagemaker, http)
 """In this order; the first that recognises a tracking URI makes its target."""
 
 
+def recognises(uri: str) -> bool:
+    """Say whether the tracking URI names a host that is reached by HTTP."""
+    return any(kind.recognises(uri) for kind in KINDS)
+
+
 def choose(uri: str, connection: Connection) -> Target:
     """Make the target of a tracking URI that is reached by HTTP.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from mlflow_rest_export.errors import ApiError
 from mlflow_rest_export.records import Adjustment
@@ -52,15 +52,7 @@ class RunResult:
             "params": self.params,
             "artifacts": self.artifacts,
             "bytes": self.bytes,
-            "adjustments": [
-                {
-                    "field": change.field,
-                    "before": change.before,
-                    "after": change.after,
-                    "reason": change.reason,
-                }
-                for change in self.adjustments
-            ],
+            "adjustments": [asdict(change) for change in self.adjustments],
             "error": error_json(self.error),
         }
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from mlflow_rest_export import marks
-from mlflow_rest_export.completion import is_complete, is_delivered
-from mlflow_rest_export.crew import Crew
-from mlflow_rest_export.election import RunsByIdentity, settle
 from mlflow_rest_export.errors import Conflict, ExportError
-from mlflow_rest_export.experiments import Experiments
-from mlflow_rest_export.jobs import Job
-from mlflow_rest_export.joining import Joiner
-from mlflow_rest_export.lookups import merged
-from mlflow_rest_export.outcomes import Outcome
+from mlflow_rest_export.exporting.completion import is_complete, is_delivered
+from mlflow_rest_export.exporting.crew import Crew
+from mlflow_rest_export.exporting.election import RunsByIdentity, settle
+from mlflow_rest_export.exporting.experiments import Experiments
+from mlflow_rest_export.exporting.jobs import Job
+from mlflow_rest_export.exporting.joining import Joiner
+from mlflow_rest_export.exporting.lookups import merged
+from mlflow_rest_export.exporting.outcomes import Outcome
 from mlflow_rest_export.tracking.protocol import Experiment, NewRun, StoredRun, Tracking
 
 Decide = Callable[[Job, Sequence[StoredRun]], None]
@@ -45,9 +45,9 @@ class Placing:
         """Give every open job its run; jobs with nothing left to do are ended."""
         for generation in _parents_first(jobs):
             self._with_known_runs(generation, self._decide)
-            self.crew.each(generation, self._create)
+            self.crew.each([job for job in generation if job.run is None], self._create)
             self._with_known_runs([job for job in generation if job.is_new], self._elect)
-            self.crew.each(generation, self._join)
+            self.crew.each([job for job in generation if not job.is_new], self._join)
 
     def again(self, job: Job) -> None:
         """Find the run that won after our own new one was superseded by somebody else."""
@@ -89,8 +89,6 @@ class Placing:
             job.outcome = Outcome.SKIPPED
 
     def _create(self, job: Job) -> None:
-        if job.run is not None:
-            return
         wanted = job.planned()
         job.owner = self.joiner.owner.mark()
         tags = {**wanted.tags, marks.OWNER: job.owner}
@@ -125,8 +123,6 @@ class Placing:
         self.run_ids[job.record.key] = winner.run_id
 
     def _join(self, job: Job) -> None:
-        if job.is_new:
-            return
         job.run, job.owner = self.joiner.join(job.planned(), job.stored())
         if job.run.deleted:
             raise _gone(job)

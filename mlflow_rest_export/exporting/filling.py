@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mlflow_rest_export import marks, receipt
-from mlflow_rest_export.completion import missing_files, missing_values
+from mlflow_rest_export import marks
 from mlflow_rest_export.content import BytesContent, Content, sha256
 from mlflow_rest_export.errors import ApiError
-from mlflow_rest_export.jobs import Job
-from mlflow_rest_export.owner import claim_of
+from mlflow_rest_export.exporting import receipt
+from mlflow_rest_export.exporting.completion import missing_files, missing_values
+from mlflow_rest_export.exporting.jobs import Job
+from mlflow_rest_export.exporting.owner import claim_of
 from mlflow_rest_export.plan import FileFacts
 from mlflow_rest_export.records import RunStatus
 from mlflow_rest_export.tracking.protocol import Artifacts, Tracking
@@ -116,9 +117,7 @@ class HashedWhileSent:
         return self._digest or sha256(self.content)
 
 
-def _stored_receipt(
-    artifacts: Artifacts, job: Job, stored: dict[str, int | None]
-) -> receipt.Receipt | None:
+def _stored_receipt(artifacts: Artifacts, job: Job, stored: dict[str, int | None]) -> receipt.Receipt | None:
     if marks.RECEIPT not in stored:
         return None
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -60,10 +61,7 @@ def complete(plan: ExportPlan, hashes: Mapping[str, str], adjustments: tuple[Adj
         "params": len(plan.params),
         "tags": len(plan.tags),
         "files": {file.path: {"size": file.content.size, "sha256": hashes[file.path]} for file in plan.files},
-        "adjustments": [
-            {"field": change.field, "before": change.before, "after": change.after, "reason": change.reason}
-            for change in adjustments
-        ],
+        "adjustments": [asdict(change) for change in adjustments],
     }
     return json.dumps(told, indent=1, ensure_ascii=False).encode("utf-8", "replace")
 

@@ -22,9 +22,7 @@ def merged(lookups: Iterable[Lookup]) -> list[Lookup]:
     formats: dict[str, list[str]] = {}
     for key in keys:
         formats.setdefault(key.partition(":")[0], []).append(key)
-    shared = [
-        Lookup(marks.KEY, _beginning(group), prefix=len(group) > 1) for group in formats.values()
-    ]
+    shared = [Lookup(marks.KEY, _beginning(group), prefix=len(group) > 1) for group in formats.values()]
     return others + shared
 
 

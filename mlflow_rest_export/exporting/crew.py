@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from mlflow_rest_export.conduct import Stop
 from mlflow_rest_export.errors import ExportError, Interrupted
-from mlflow_rest_export.jobs import Job
+from mlflow_rest_export.exporting.jobs import Job
+from mlflow_rest_export.exporting.outcomes import Outcome
 
 _log = logging.getLogger("mlflow_rest_export")
 Step = Callable[[Job], None]
@@ -31,17 +32,17 @@ class Crew:
     stop: Stop
     on_failure: Step
 
-    def each(self, jobs: Iterable[Job], step: Step) -> None:
-        """Do a step for every open job; returns when all are done.
+    def each(self, jobs: Iterable[Job], step: Step, *, of: Outcome | None = None) -> None:
+        """Do a step for every job with the outcome ``of`` (None: every open job); returns when all are done.
 
         Raises:
             Interrupted: a signal came.
         """
-        self.all((job, step) for job in jobs)
+        self.all((job, step) for job in jobs if job.outcome is of)
 
     def all(self, steps: Iterable[tuple[Job, Step]]) -> None:
         """Do several steps, of one job or of many, in any order; returns when all are done."""
-        waiting = [self.pool.submit(self._guarded, job, step) for job, step in steps if job.is_open]
+        waiting = [self.pool.submit(self._guarded, job, step) for job, step in steps]
         try:
             for done in waiting:
                 done.result()
@@ -52,7 +53,7 @@ class Crew:
             raise
 
     def _guarded(self, job: Job, step: Step) -> None:
-        if not job.is_open:
+        if job.error is not None:  # another step of the same job failed meanwhile
             return
         try:
             self.stop.check()

@@ -14,17 +14,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from mlflow_rest_export import filling, plan
+from mlflow_rest_export import plan
 from mlflow_rest_export.conduct import Conduct
-from mlflow_rest_export.crew import Crew
 from mlflow_rest_export.errors import ExportError, Interrupted, ParamConflict
-from mlflow_rest_export.experiments import Experiments
-from mlflow_rest_export.file_facts import facts_of
-from mlflow_rest_export.jobs import Job
-from mlflow_rest_export.joining import Joiner
-from mlflow_rest_export.outcomes import Outcome, RunResult
-from mlflow_rest_export.owner import Owner
-from mlflow_rest_export.placing import Placing
+from mlflow_rest_export.exporting import filling, verify
+from mlflow_rest_export.exporting.crew import Crew
+from mlflow_rest_export.exporting.experiments import Experiments
+from mlflow_rest_export.exporting.file_facts import facts_of
+from mlflow_rest_export.exporting.jobs import Job
+from mlflow_rest_export.exporting.joining import Joiner
+from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
+from mlflow_rest_export.exporting.owner import Owner
+from mlflow_rest_export.exporting.placing import Placing
 from mlflow_rest_export.plan import FileFacts, Wishes
 from mlflow_rest_export.progress import NoProgress, Progress
 from mlflow_rest_export.records import RunRecord, RunStatus, Unreadable
@@ -39,6 +40,7 @@ class Habits:
 
     skip_existing: bool = False
     restore_experiment: bool = False
+    verify: bool = False
     workers: int = 8
     wave: int = 200
     """Runs that are under way together; between two waves nothing is left half done."""
@@ -108,6 +110,7 @@ class Exporter:
     def _steps(self, jobs: Sequence[Job], crew: Crew, placing: Placing) -> None:
         crew.each(jobs, self._plan)
         placing.place([job for job in jobs if job.is_open])
+        crew.each(jobs, self._verify, of=Outcome.UNCHANGED)
         crew.each(jobs, partial(self._values, placing))
         self._files(jobs, crew)
         crew.each(jobs, self._finish)
@@ -143,7 +146,13 @@ class Exporter:
 
     def _finish(self, job: Job) -> None:
         filling.finish(self.tracking, self.artifacts, job)
+        self._verify(job)
         job.outcome = Outcome.EXPORTED
+
+    def _verify(self, job: Job) -> None:
+        if self.habits.verify:
+            kept = frozenset(change.field.removeprefix("param ") for change in job.adjustments)
+            verify.verify(self.tracking, self.artifacts, job.planned(), job.stored().run_id, kept=kept)
 
     def _mark_failed(self, job: Job, status: RunStatus = RunStatus.FAILED) -> None:
         """Say on the run that it is not complete, as far as the store lets us; it is reported anyway."""

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlflow_rest_export import marks
-from mlflow_rest_export.completion import is_complete
 from mlflow_rest_export.conduct import Stop
 from mlflow_rest_export.errors import ApiError, ParamConflict
-from mlflow_rest_export.owner import Life, Owner, claim_of
+from mlflow_rest_export.exporting.completion import is_complete
+from mlflow_rest_export.exporting.owner import Life, Owner, claim_of
 from mlflow_rest_export.plan import ExportPlan
 from mlflow_rest_export.records import RunStatus
 from mlflow_rest_export.tracking.protocol import StoredRun, Tracking

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlflow_rest_export.errors import ExportError, SettingsError
+from mlflow_rest_export.errors import Conflict, ExportError
 from mlflow_rest_export.tracking.protocol import Experiment, Tracking
 
 
@@ -23,7 +23,7 @@ class Experiments:
         """Find or create the experiment; called from one thread.
 
         Raises:
-            SettingsError: it is deleted and is not to be restored.
+            Conflict: it is deleted and is not to be restored.
             ExportError: the store could not be asked, or refused.
         """
         if name not in self._known:
@@ -42,7 +42,7 @@ class Experiments:
             return self._tracking.create_experiment(name)
         if found.deleted:
             if not self._restore:
-                raise SettingsError(
+                raise Conflict(
                     f"the experiment {name!r} is deleted, and MLflow keeps its name: export with "
                     "--restore-experiment, or choose another --experiment-name"
                 )

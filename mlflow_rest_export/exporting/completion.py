@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from mlflow_rest_export import marks
+from mlflow_rest_export.exporting.receipt import Receipt
 from mlflow_rest_export.plan import ExportPlan, FileFacts
-from mlflow_rest_export.receipt import Receipt
 from mlflow_rest_export.records import Adjustment, Metric, RunStatus
 from mlflow_rest_export.tracking.points import same_value, without
 from mlflow_rest_export.tracking.protocol import StoredRun, Tracking

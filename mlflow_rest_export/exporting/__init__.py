@@ -1,0 +1,1 @@
+"""The export itself: ``exporter`` knows the order, ``placing`` finds runs, ``filling`` fills them."""

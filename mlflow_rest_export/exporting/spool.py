@@ -1,0 +1,48 @@
+"""A folder for runs that could not be sent: in ``mlruns`` form, to be exported from there later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from mlflow_rest_export.conduct import Conduct
+from mlflow_rest_export.errors import ApiError, NoAnswer
+from mlflow_rest_export.exporting.exporter import Exporter
+from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
+from mlflow_rest_export.exporting.stores import Store
+from mlflow_rest_export.plan import Wishes
+from mlflow_rest_export.records import RunRecord
+from mlflow_rest_export.transport import RETRIED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spool:
+    """Catches the runs that an outage would cost.
+
+    Args:
+        open_folder: opens the folder when the first run is caught.
+        conduct: the wish to stop.
+        wishes: the settings that shape runs, the same as for the server.
+    """
+
+    open_folder: Callable[[], Store]
+    conduct: Conduct
+    wishes: Callable[[RunRecord], Wishes]
+
+    def catch(self, record: RunRecord, result: RunResult) -> RunResult:
+        """Write a run to the folder if it failed for want of a server; any other result stays as it is."""
+        if result.outcome is not Outcome.FAILED or not is_outage(result.error):
+            return result
+        store = self.open_folder()
+        exporter = Exporter(
+            tracking=store.tracking, artifacts=store.artifacts, conduct=self.conduct, wishes=self.wishes
+        )
+        (kept,) = exporter.export([record])
+        if kept.outcome is Outcome.FAILED:
+            return replace(kept, adjustments=result.adjustments)
+        return replace(kept, outcome=Outcome.SPOOLED, error=result.error)
+
+
+def is_outage(error: Exception | None) -> bool:
+    """Say whether the server could not be reached or had no time, so that a later try may go well."""
+    return isinstance(error, NoAnswer) or (isinstance(error, ApiError) and error.status in RETRIED)

@@ -1,0 +1,46 @@
+"""Opens the store that a tracking URI names: a folder, or a host that is reached by HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mlflow_rest_export.artifacts.files import FileArtifacts
+from mlflow_rest_export.artifacts.routes_of import artifacts_of
+from mlflow_rest_export.conduct import Conduct
+from mlflow_rest_export.connection import Connection
+from mlflow_rest_export.targets import choice, files
+from mlflow_rest_export.tracking.files import FileTracking
+from mlflow_rest_export.tracking.protocol import Artifacts, Tracking
+from mlflow_rest_export.tracking.rest import RestTracking
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A store, open for use."""
+
+    tracking: Tracking
+    artifacts: Artifacts
+
+
+def open_store(uri: str, connection: Connection, conduct: Conduct) -> Store:
+    """Open a store; nothing is asked of it yet.
+
+    Raises:
+        SettingsError: no store is known for the URI, or what it needs is missing.
+    """
+    if files.recognises(uri) and not choice.recognises(uri):
+        return Store(FileTracking(files.path_of(uri)), FileArtifacts())
+    tracking = open_rest(uri, connection, conduct)
+    return Store(tracking, artifacts_of(tracking))
+
+
+def open_rest(uri: str, connection: Connection, conduct: Conduct) -> RestTracking:
+    """Open the typed client of a host.
+
+    Raises:
+        SettingsError: no host is known for the URI, or what it needs is missing.
+    """
+    if connection.request_timeout is not None:
+        conduct = replace(conduct, timeout=connection.request_timeout)
+    target = choice.choose(uri, connection)
+    return RestTracking(target, target.transport(conduct))
