@@ -148,12 +148,14 @@ def is_permanent(error: ApiError) -> bool:
 
 def _redirect(answer: Answer, doing: str, host: str) -> NotMlflow:
     place = without_secrets(answer.headers.get("location", "")).split("?")[0] or "nowhere"
-    return NotMlflow(
+    error = NotMlflow(
         f"{doing}: {host} redirects to {place[:200]}; that is a login page, or the tracking URI lacks "
         "https:// or a path: give the address that answers itself",
         status=answer.status,
         request_id=_request_id(answer),
     )
+    error.location = place
+    return error
 
 
 def _code_and_reason(answer: Answer) -> tuple[str, str]:

@@ -78,6 +78,8 @@ class ApiError(TrackingError):
         self.request_id = request_id
         self.retry_after: float | None = None
         """Seconds that the server asks us to wait, None when it asked for nothing."""
+        self.location = ""
+        """Where a redirect leads, without its query; we follow none."""
 
     @property
     def may_have_arrived(self) -> bool:

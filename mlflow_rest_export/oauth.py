@@ -12,8 +12,9 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mlflow_rest_export.auth import RenewableAuth
 from mlflow_rest_export.conduct import Conduct
-from mlflow_rest_export.errors import ApiError, NotMlflow, TrackingError
+from mlflow_rest_export.errors import ApiError, NotMlflow, SettingsError, TrackingError
 from mlflow_rest_export.retry import Patience
 from mlflow_rest_export.transport import Call, Tls, Transport
 
@@ -102,7 +103,7 @@ class OAuthToken:
         patience = Patience(clock=time.monotonic, first_contact=HURRY, stall=HURRY)
         try:
             self._fetch(replace(conduct, patience=patience))
-        except TrackingError:
+        except (TrackingError, SettingsError):
             self._not_before = self._clock() + PAUSE
 
     def _fetch(self, conduct: Conduct) -> None:
@@ -111,22 +112,22 @@ class OAuthToken:
         self._until = asked + self._token.lifetime
 
 
-_shared: dict[str, OAuthToken] = {}
-_shared_lock = threading.Lock()
+_kept: dict[str, RenewableAuth] = {}
+_kept_lock = threading.Lock()
 
 
-def shared_token(*identity: str, make: Callable[[], OAuthToken]) -> OAuthToken:
-    """Give the one token of this process for an identity, so that a second export need not ask again.
+def kept(*identity: str, make: Callable[[], RenewableAuth]) -> RenewableAuth:
+    """Give the one set of tokens of this process for an identity: a second export need not ask again.
 
     Args:
-        identity: everything that decides which token it is, secrets too; only a hash of it is kept.
-        make: makes it the first time.
+        identity: everything that decides whose tokens they are, secrets too; only a hash of it is kept.
+        make: makes them the first time.
     """
     key = hashlib.sha256("\0".join(identity).encode()).hexdigest()
-    with _shared_lock:
-        if key not in _shared:
-            _shared[key] = make()
-        return _shared[key]
+    with _kept_lock:
+        if key not in _kept:
+            _kept[key] = make()
+        return _kept[key]
 
 
 def ask_endpoint(

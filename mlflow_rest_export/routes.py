@@ -10,6 +10,8 @@ class Route(enum.Enum):
 
     PROXIED = "through the tracking server"
     DATABRICKS = "Databricks credentials"
+    DATABRICKS_FILES = "Databricks Files API"
+    DBFS = "Databricks file system"
     AZUREML = "Azure ML credentials"
     PRESIGNED = "presigned upload URL"
     SMALL_UPLOAD = "the server's small-file upload"
