@@ -59,10 +59,10 @@ class Conduct:
             workers: requests under way at the most.
             timeout: seconds of the whole budget without progress; None: 60 at first, 600 later.
         """
-        budget = {} if timeout is None else {"first_contact": timeout, "stall": timeout}
-        return cls(
-            patience=Patience(clock=time.monotonic, **budget), pace=Pace(workers, clock=time.monotonic)
-        )
+        patience = Patience(clock=time.monotonic)
+        if timeout is not None:
+            patience = Patience(clock=time.monotonic, first_contact=timeout, stall=timeout)
+        return cls(patience=patience, pace=Pace(workers, clock=time.monotonic))
 
     def last_words(self, seconds: float = 2.0) -> None:
         """Let a few more calls go after a signal, with ``seconds`` of patience for all of them."""

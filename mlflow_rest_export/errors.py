@@ -6,6 +6,15 @@ move is it (the settings, the input, the server). Exit codes are chosen from the
 
 from __future__ import annotations
 
+AWS_CREDENTIAL_CODES = frozenset(
+    {
+        *("ExpiredToken", "InvalidToken", "InvalidClientTokenId", "UnrecognizedClient", "InvalidAccessKeyId"),
+        *("InvalidSignature", "SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken"),
+        *("RequestExpired", "RequestTimeTooSkewed"),
+    }
+)
+"""Without ``Exception`` at their end; from the services' "common errors" and S3's error codes."""
+
 
 class ExportError(Exception):
     """Base of everything this package raises on purpose; ``str()`` is one line for people."""
@@ -88,8 +97,8 @@ class ApiError(TrackingError):
 
     @property
     def not_found(self) -> bool:
-        """Whether the server says that the thing asked for does not exist."""
-        return self.code == "RESOURCE_DOES_NOT_EXIST"
+        """Whether the server, or a store, says that the thing asked for does not exist."""
+        return self.code in {"RESOURCE_DOES_NOT_EXIST", "NoSuchKey", "BlobNotFound"}
 
     @property
     def already_exists(self) -> bool:
@@ -99,7 +108,12 @@ class ApiError(TrackingError):
     @property
     def refused(self) -> bool:
         """Whether the server knows us too little (401) or allows us too little (403)."""
-        return self.status in {401, 403}
+        return self.status in {401, 403} or self.about_credentials
+
+    @property
+    def about_credentials(self) -> bool:
+        """Whether the server doubts who we are; AWS says so with 400 or 403 and a code."""
+        return self.status == 401 or self.code.removesuffix("Exception") in AWS_CREDENTIAL_CODES
 
 
 class ParamConflict(ApiError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,17 +39,33 @@ class Patience:
         clock: monotonic seconds.
         first_contact: seconds until the first good answer must have come.
         stall: seconds that may pass without progress after that.
+        whole: the patience of which this one is a part; progress here is progress there.
     """
 
     def __init__(
-        self, *, clock: Callable[[], float], first_contact: float = 60.0, stall: float = 600.0
+        self,
+        *,
+        clock: Callable[[], float],
+        first_contact: float = 60.0,
+        stall: float = 600.0,
+        whole: Patience | None = None,
     ) -> None:
         self._clock = clock
+        self._whole = whole
         self._first_contact = first_contact
         self._stall = stall
         self._lock = threading.Lock()
         self._since: float | None = None
         self._met = False
+
+    def with_another_host(self, *, first_contact: float) -> Patience:
+        """Give the patience with a host that may be out of reach, a part of this one.
+
+        Args:
+            first_contact: seconds until that host must have answered.
+        """
+        shorter = min(first_contact, self._first_contact)
+        return Patience(clock=self._clock, first_contact=shorter, stall=self._stall, whole=self)
 
     def begin(self) -> None:
         """Start the budget at the first request; later calls change nothing."""
@@ -61,6 +78,8 @@ class Patience:
         with self._lock:
             self._since = self._clock()
             self._met = True
+        if self._whole is not None:
+            self._whole.progress()
 
     def shorten(self, seconds: float) -> None:
         """Allow only so many seconds from now on."""
@@ -69,12 +88,15 @@ class Patience:
             self._since = self._clock()
 
     def left(self) -> float:
-        """Give the seconds that are left, never below 0."""
+        """Give the seconds that are left, never below 0; once met, a part has what the whole has."""
+        whole = self._whole.left() if self._whole is not None else math.inf
+        if self._met and self._whole is not None:
+            return whole
         with self._lock:
             budget = self._stall if self._met else self._first_contact
             if self._since is None:
-                return budget
-            return max(0.0, self._since + budget - self._clock())
+                return min(budget, whole)
+            return max(0.0, min(self._since + budget - self._clock(), whole))
 
     @property
     def spent(self) -> str:

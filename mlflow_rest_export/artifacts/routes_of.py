@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from mlflow_rest_export.artifacts.chooser import ChosenRoutes
+from mlflow_rest_export.artifacts.presigned import PresignedRoute
 from mlflow_rest_export.artifacts.proxied import ProxiedRoute
 from mlflow_rest_export.artifacts.route import ArtifactRoute
+from mlflow_rest_export.artifacts.shared_disk import SharedDiskRoute
+from mlflow_rest_export.artifacts.small_upload import SmallUploadRoute
 from mlflow_rest_export.routes import Route
 from mlflow_rest_export.tracking.rest import RestTracking
 from mlflow_rest_export.transport import Transport
@@ -16,11 +20,20 @@ Maker = Callable[[RestTracking, Transport], ArtifactRoute]
 
 _MAKERS: dict[Route, Maker] = {
     Route.PROXIED: lambda tracking, _: ProxiedRoute(tracking.target.base_url, tracking.transport),
+    Route.PRESIGNED: PresignedRoute,
+    Route.SMALL_UPLOAD: lambda tracking, _: SmallUploadRoute(tracking),
+    Route.SHARED_DISK: lambda tracking, _: SharedDiskRoute(tracking),
 }
+STORE_CONTACT = 30.0
+"""Seconds until a store must have answered once: signed URLs may name hosts that only the server reaches."""
 
 
 def artifacts_of(tracking: RestTracking) -> ChosenRoutes:
     """Give the artifact store of a host, with the routes that its target names and this version knows."""
-    anonymous = Transport(conduct=tracking.transport.conduct, tls=tracking.target.tls)
+    conduct = tracking.transport.conduct
+    patience = conduct.patience.with_another_host(first_contact=STORE_CONTACT)
+    anonymous = Transport(
+        conduct=replace(conduct, patience=patience), tls=replace(tracking.target.tls, client_cert=None)
+    )
     routes = {name: _MAKERS[name](tracking, anonymous) for name in tracking.target.routes if name in _MAKERS}
     return ChosenRoutes(routes, tracking)

@@ -1,0 +1,112 @@
+"""Artifacts by a URL that the tracking server signs (``presigned-upload-url``): no storage library, no keys.
+
+Open-source servers from 3.12 on with an S3-like root offer it, and SageMaker. Where it is missing or the
+store is out of reach, the way is closed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from mlflow_rest_export.artifacts.refusals import closed_by
+from mlflow_rest_export.artifacts.route import RouteUnavailable
+from mlflow_rest_export.content import Content
+from mlflow_rest_export.errors import ApiError, NoAnswer
+from mlflow_rest_export.tracking import replies
+from mlflow_rest_export.tracking.protocol import StoredRun
+from mlflow_rest_export.tracking.rest import API, RestTracking
+from mlflow_rest_export.transport import Call, Transport
+
+LARGEST_PUT = 5 * 1024**3
+"""Bytes that S3 takes in one PUT."""
+OTHER_WAYS = frozenset({"", "file", "mlflow-artifacts", "http", "https", "dbfs", "azureml"})
+"""Schemes of stores for which no server signs URLs."""
+LIFETIME = 900
+"""Seconds that a URL is asked for."""
+
+
+class PresignedUrl(replies.Reply):
+    """Answer of both endpoints; the headers are part of the signature."""
+
+    presigned_url: str = Field(min_length=1, repr=False)
+    headers: dict[str, str] = Field(default_factory=dict, repr=False)
+
+
+class PresignedRoute:
+    """Asks the server for a URL for each file and sends the file there.
+
+    Args:
+        tracking: the server.
+        store: a transport without credentials, since the URL is the permission.
+    """
+
+    def __init__(self, tracking: RestTracking, store: Transport) -> None:
+        self._tracking = tracking
+        self._store = store
+        self._reached = False
+
+    def takes(self, artifact_uri: str) -> bool:
+        """Say whether the artifacts are kept in a store for which URLs could be signed."""
+        return urlsplit(artifact_uri).scheme not in OTHER_WAYS
+
+    def upload(self, run: StoredRun, path: str, content: Content) -> None:
+        """PUT one file; when the URL is refused, which is what an expired one looks like, with a new one."""
+        if content.size > LARGEST_PUT:
+            raise RouteUnavailable("one PUT holds 5 GiB at most", for_all_files=False)
+        doing = f"uploading {path} to run {run.run_id}"
+        try:
+            self._put(self._url("upload", run, path, doing=doing), content, doing=doing)
+        except ApiError as error:
+            if not error.refused:
+                raise
+            self._put_again(self._url("upload", run, path, doing=doing), content, doing=doing)
+
+    def read(self, run: StoredRun, path: str) -> Iterator[bytes]:
+        """GET one file by a signed URL, which servers give from 3.16 on."""
+        doing = f"reading {path} of run {run.run_id}"
+        url = self._url("download", run, path, doing=doing)
+        call = Call(method="GET", url=url.presigned_url, headers=url.headers, doing=doing)
+        try:
+            yield from self._store.stream(call)
+        except NoAnswer as error:
+            raise self._out_of_reach(error) from None
+
+    def _url(self, direction: str, run: StoredRun, path: str, *, doing: str) -> PresignedUrl:
+        doing = f"{doing}: asking for a signed URL"
+        call = Call(
+            method="POST",
+            url=f"{self._tracking.target.base_url}{API}/artifacts/presigned-{direction}-url",
+            doing=doing,
+            headers={"Content-Type": "application/json"},
+            body=json.dumps({"run_id": run.run_id, "path": path, "expiration": LIFETIME}).encode(),
+        )
+        try:
+            reply = self._tracking.transport.send_for_json(call)
+        except ApiError as error:
+            raise closed_by(error, offer="signed URLs") or error from None
+        return replies.parse(PresignedUrl, reply, doing=doing)
+
+    def _put(self, url: PresignedUrl, content: Content, *, doing: str) -> None:
+        call = Call(method="PUT", url=url.presigned_url, headers=url.headers, content=content, doing=doing)
+        try:
+            self._store.send(call)
+        except NoAnswer as error:
+            raise self._out_of_reach(error) from None
+        self._reached = True
+
+    def _put_again(self, url: PresignedUrl, content: Content, *, doing: str) -> None:
+        try:
+            self._put(url, content, doing=doing)
+        except ApiError as error:
+            if not error.refused:
+                raise
+            said = f"{error.code} {error.reason}".strip() or str(error.status)
+            raise RouteUnavailable(f"the store refuses what the server signed: {said}") from None
+
+    def _out_of_reach(self, error: NoAnswer) -> Exception:
+        """A store that was never reached may be one that only the server can reach."""
+        return error if self._reached else RouteUnavailable(f"the store is out of reach from here ({error})")
