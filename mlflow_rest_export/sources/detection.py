@@ -1,0 +1,168 @@
+"""Chooses the format of what a user names, by content, and gives each result once."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from mlflow_rest_export.errors import SettingsError, SourceError
+from mlflow_rest_export.records import RunRecord, Unreadable
+from mlflow_rest_export.sources import (
+    every_eval_ever,
+    folders,
+    helm,
+    inspect_ai,
+    json_files,
+    junit,
+    lighteval,
+    lm_eval,
+    nemo_bundle,
+    table,
+)
+from mlflow_rest_export.sources.options import ReadOptions
+
+Found = RunRecord | Unreadable
+
+AUTO = "auto"
+
+_RESULT_NAMES = ("results_*.json", "eval-*.json", "*.eval", "run_spec.json")
+"""What evaluators call their results: a file of such a name that cannot be read is told, not passed over."""
+
+
+class Format(Protocol):
+    """What a module of this package offers; see the package's own page."""
+
+    NAME: str
+
+    def recognises(self, path: Path, /) -> bool:
+        """Say whether the file or folder is one result, or one whole, of this format."""
+        ...
+
+    def read(self, path: Path, options: ReadOptions, /) -> Iterator[Found]:
+        """Give its runs, or why there are none; never raises for bad input."""
+        ...
+
+
+formats: tuple[Format, ...] = (
+    nemo_bundle,
+    lm_eval,
+    inspect_ai,
+    lighteval,
+    helm,
+    every_eval_ever,
+    junit,
+    table,
+)
+"""All formats. A table is only what a user names and nothing else fits: any row of numbers could be one."""
+
+
+def names() -> tuple[str, ...]:
+    """Give what ``--format`` accepts."""
+    return (AUTO, *(module.NAME for module in formats))
+
+
+def read(
+    paths: Iterable[Path],
+    options: ReadOptions,
+    *,
+    format: str = AUTO,  # noqa: A002  # the name of the setting
+) -> Iterator[Found]:
+    """Give the results at some paths, each once however often it lies there.
+
+    Args:
+        paths: result files, or folders that hold some, at any depth.
+        options: the settings of the reading.
+        format: one of ``names()``.
+
+    Raises:
+        SettingsError: there is no such format.
+    """
+    if format not in names():
+        raise SettingsError(f"there is no format {format}; there are {', '.join(names())}")
+    chosen = tuple(module for module in formats if format in {AUTO, module.NAME})
+    seen: dict[str, tuple[str, str]] = {}
+    for path in paths:
+        for found in _at(path, options, chosen):
+            if isinstance(found, Unreadable):
+                yield found
+                continue
+            before = seen.setdefault(found.key, (found.label, _fingerprint(found)))
+            if before[0] == found.label:
+                yield found
+            elif before[1] != _fingerprint(found):
+                reason = f"the same evaluation as {before[0]}, with other values; export them one at a time"
+                yield Unreadable(found.label, f"{found.label}: {reason}")
+
+
+def _at(path: Path, options: ReadOptions, chosen: tuple[Format, ...]) -> Iterator[Found]:
+    try:
+        if path.is_dir():
+            yield from _folder(path, options, chosen)
+        elif path.is_file():
+            yield from _file(path, options, chosen)
+        elif path.exists():
+            yield Unreadable(str(path), f"cannot read {path}: it is neither a file nor a folder")
+        else:
+            yield Unreadable(str(path), f"cannot read {path}: there is no such file or folder")
+    except SourceError as error:
+        yield Unreadable(str(path), str(error))
+    except (OSError, ValueError) as error:  # a path may hold what no path can
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        yield Unreadable(str(path), f"cannot read {path}: {(said or 'unknown error').lower()}")
+
+
+def _folder(folder: Path, options: ReadOptions, chosen: tuple[Format, ...]) -> Iterator[Found]:
+    specific = chosen if len(chosen) == 1 else tuple(module for module in chosen if module is not table)
+    any_found = False
+    for path in folders.walk(folder, lambda place: any(module.recognises(place) for module in specific)):
+        fitting = [module for module in specific if module.recognises(path)]
+        if fitting:
+            any_found = True
+            yield from _one(path, options, fitting)
+        elif path.is_file() and any(fnmatch.fnmatchcase(path.name, pattern) for pattern in _RESULT_NAMES):
+            any_found = True
+            yield Unreadable(str(path), _why(path))
+    if not any_found:
+        known = ", ".join(module.NAME for module in specific)
+        yield Unreadable(str(folder), f"{folder}: no result of a known format in it (looked for {known})")
+
+
+def _file(path: Path, options: ReadOptions, chosen: tuple[Format, ...]) -> Iterator[Found]:
+    if len(chosen) == 1:
+        yield from chosen[0].read(path, options)
+        return
+    fitting = [module for module in chosen if module is not table and module.recognises(path)]
+    if not fitting and table.recognises(path):
+        fitting = [table]
+    if fitting:
+        yield from _one(path, options, fitting)
+    else:
+        yield Unreadable(str(path), _why(path))
+
+
+def _one(path: Path, options: ReadOptions, fitting: list[Format]) -> Iterator[Found]:
+    if len(fitting) == 1:
+        yield from fitting[0].read(path, options)
+        return
+    could_be = " or ".join(module.NAME for module in fitting)
+    yield Unreadable(str(path), f"{path} could be {could_be}; say which with --format")
+
+
+def _why(path: Path) -> str:
+    """Say why a file is no result: because it is broken, or because nobody knows its form."""
+    if path.suffix.lower() == ".json":
+        try:
+            json_files.read_json(path)
+        except SourceError as error:
+            return str(error)
+    return f"{path}: its format is not known; say with --format which of {', '.join(names()[1:])} it is"
+
+
+def _fingerprint(record: RunRecord) -> str:
+    """Tell two versions of one result apart, by status and values; long streams are not gone through."""
+    points = record.metrics if isinstance(record.metrics, tuple) else ()
+    facts = [record.status.name, *(f"{point.key}={point.value!r}@{point.step}" for point in points)]
+    return hashlib.sha256("\n".join(facts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,150 @@
+"""Files of Every Eval Ever, the interchange form of evaluation results (schema 0.1 to 0.3).
+
+Follows ``every_eval_ever/schemas/eval.schema.json``. Converters from evaluators and leaderboards write it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mlflow_rest_export.records import Dataset, RunRecord, Unreadable
+from mlflow_rest_export.sources import datasets, json_files, result_files, times
+from mlflow_rest_export.sources.options import ReadOptions
+from mlflow_rest_export.sources.result import Result
+from mlflow_rest_export.sources.run_values import RUN, RunValues
+
+NAME = "eee"
+
+_METRIC_SETTINGS = (
+    "lower_is_better",
+    "min_score",
+    "max_score",
+    "score_type",
+    "metric_unit",
+    "metric_parameters",
+)
+
+
+class _Scored(BaseModel):
+    """One entry of ``evaluation_results``."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    evaluation_name: str
+    source_data: dict[str, Any] | list[Any] | None = None
+    metric_config: dict[str, Any] = Field(default_factory=dict)
+    score_details: dict[str, Any]
+    generation_config: dict[str, Any] | None = None
+    evaluation_timestamp: Any = None
+
+
+class _Log(BaseModel):
+    """The members of a file that are exported."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    schema_version: str
+    evaluation_id: str = ""
+    evaluation_timestamp: Any = None
+    retrieved_timestamp: Any = None
+    source_metadata: dict[str, Any] | None = None
+    eval_library: dict[str, Any] | None = None
+    model_info: dict[str, Any]
+    evaluation_results: list[_Scored]
+    detailed_evaluation_results: dict[str, Any] | None = None
+
+
+def recognises(path: Path) -> bool:
+    """Say whether a file has the form of Every Eval Ever."""
+    found = json_files.outline(path) if path.is_file() else {}
+    return found.get("evaluation_results") == "[" and {"schema_version", "model_info"} <= found.keys()
+
+
+def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
+    """Give the run of a file, and its tasks' when asked."""
+    return result_files.records(path, options, _result)
+
+
+def _result(path: Path, options: ReadOptions) -> Result:
+    document = json_files.read_members(path)
+    log = result_files.checked(_Log, document, path)
+    values = RunValues()
+    found: dict[str, Dataset] = {}
+    for scored in log.evaluation_results:
+        _scores(values, scored)
+        if (dataset := _dataset(scored.source_data)) is not None:
+            found.setdefault(scored.evaluation_name, dataset)
+    for name in ("schema_version", "source_metadata", "eval_library", "model_info"):
+        values.setting(RUN, name, document.get(name))
+    values.tag("evaluation_id", log.evaluation_id)
+    details = log.detailed_evaluation_results or {}
+    values.tag("detailed_results_checksum", details.get("checksum"))
+    model = log.model_info.get("id") or log.model_info.get("name")
+    named = (log.evaluation_timestamp, *(scored.evaluation_timestamp for scored in log.evaluation_results))
+    times_found = [time for text in named if (time := times.from_any(text)) is not None]
+    retrieved = times.from_any(log.retrieved_timestamp) or result_files.changed(path)
+    library = log.eval_library or {}
+    return Result(
+        format=NAME,
+        identity=result_files.identity(path),
+        label=str(path),
+        evaluator=str(library.get("name") or "every-eval-ever"),
+        model=model if isinstance(model, str) else "",
+        start_time=min(times_found, default=retrieved),
+        end_time=max(times_found, default=retrieved),
+        values=values,
+        artifacts=result_files.uploads(
+            path, options, values.adjustments, neighbours=_samples(path, details), settings=document
+        ),
+        datasets=found,
+    )
+
+
+def _scores(values: RunValues, scored: _Scored) -> None:
+    """Take one score in, with its uncertainty."""
+    task, config, details = scored.evaluation_name, scored.metric_config, scored.score_details
+    metric = str(config.get("metric_name") or config.get("metric_id") or "score")
+    values.score(task, metric, details.get("score"))
+    uncertainty = details.get("uncertainty")
+    if isinstance(uncertainty, dict):
+        error, interval = uncertainty.get("standard_error"), uncertainty.get("confidence_interval")
+        interval = interval if isinstance(interval, dict) else {}
+        values.score(task, f"{metric}_stderr", error.get("value") if isinstance(error, dict) else error)
+        values.score(task, f"{metric}_stddev", uncertainty.get("standard_deviation"))
+        values.score(task, f"{metric}_ci_lower", interval.get("lower"))
+        values.score(task, f"{metric}_ci_upper", interval.get("upper"))
+        values.setting(task, f"{metric}.confidence_level", interval.get("confidence_level"))
+        values.score(task, "n_samples", uncertainty.get("num_samples"))
+    for name in _METRIC_SETTINGS:
+        values.setting(task, f"{metric}.{name}", config.get(name))
+    values.setting(task, f"{metric}.details", details.get("details"))
+    values.setting(task, "", scored.generation_config)
+
+
+def _dataset(source: dict[str, Any] | list[Any] | None) -> Dataset | None:
+    """Describe the data of one evaluation; 0.1 gave a list of addresses."""
+    if isinstance(source, list):
+        source = {"url": source}
+    name = _text((source or {}).get("dataset_name"))
+    if source is None:
+        return None
+    if repository := _text(source.get("hf_repo")):
+        return datasets.hugging_face(repository, split=_text(source.get("hf_split")))
+    address = source.get("url")
+    location = _text(address[0] if isinstance(address, list) and address else address) or ""
+    return datasets.at_location(name or location, location) if name or location else None
+
+
+def _samples(path: Path, details: dict[str, Any]) -> list[Path]:
+    """Find the file of samples: by the name that is told, or by the file's own."""
+    told = PurePosixPath(_text(details.get("file_path")) or "").name
+    names = {told, f"{path.stem}_samples.jsonl", f"{path.stem}.jsonl"}
+    return [near for near in result_files.beside(path, "*.jsonl") if near.name in names]
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

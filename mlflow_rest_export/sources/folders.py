@@ -1,0 +1,51 @@
+"""Walks a folder within bounds, in one order, without leaving it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mlflow_rest_export.errors import SourceError
+
+MAX_ENTRIES = 100_000
+"""Most files and folders looked at below one folder."""
+MAX_DEPTH = 20
+"""Deepest folder looked into, below the one that was named."""
+
+
+def walk(folder: Path, whole: Callable[[Path], bool]) -> Iterator[Path]:
+    """Give the files of a folder and of those below it, sorted by name, folder by folder.
+
+    Hidden folders are left out, and so are links to what lies elsewhere and links to folders.
+
+    Args:
+        folder: where to begin; it may itself be a link.
+        whole: asked for each folder: True to give the folder itself and nothing below it.
+
+    Raises:
+        SourceError: there is more than the bounds allow.
+        OSError: a folder cannot be read.
+    """
+    home = folder.resolve()
+    seen = 0
+    waiting = [(folder, 0)]
+    while waiting:
+        place, depth = waiting.pop()
+        if whole(place):
+            yield place
+            continue
+        with os.scandir(place) as found:
+            names = sorted(entry.name for entry in found)
+        seen += len(names)
+        if seen > MAX_ENTRIES:
+            raise SourceError(f"{folder} holds more than {MAX_ENTRIES} files; name the folders inside it")
+        below = []
+        for path in (place / name for name in names):
+            if path.is_dir() and not path.is_symlink():
+                below += [path] if not path.name.startswith(".") else []
+            elif path.is_file() and (not path.is_symlink() or path.resolve().is_relative_to(home)):
+                yield path
+        if below and depth == MAX_DEPTH:
+            raise SourceError(f"{folder} holds folders deeper than {MAX_DEPTH}; name the folders inside it")
+        waiting += [(path, depth + 1) for path in reversed(below)]

@@ -1,0 +1,111 @@
+"""What every format that keeps one result in one file needs: identity, uploads, errors as sentences."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from mlflow_rest_export.content import content_of, sha256
+from mlflow_rest_export.errors import SourceError
+from mlflow_rest_export.records import Adjustment, Artifact, RunRecord, Unreadable
+from mlflow_rest_export.sources.masking import mask_document, mask_text
+from mlflow_rest_export.sources.options import ReadOptions
+from mlflow_rest_export.sources.result import Result, runs
+
+_SHOWN = 80
+"""Characters of a place in a file that a message shows: keys can be long."""
+
+Border = TypeVar("Border", bound=BaseModel)
+
+
+def records(
+    path: Path, options: ReadOptions, build: Callable[[Path, ReadOptions], Result]
+) -> Iterator[RunRecord | Unreadable]:
+    """Give the runs of one result, or the sentence that says why it has none."""
+    try:
+        result = build(path, options)
+    except SourceError as error:
+        yield Unreadable(str(path), str(error))
+    except OSError as error:
+        yield Unreadable(str(path), f"cannot read {path}: {(error.strerror or str(error)).lower()}")
+    else:
+        yield from runs(result, per_task=options.per_task)
+
+
+def checked(model: type[Border], document: object, path: Path) -> Border:
+    """Give the document as the model wants it.
+
+    Raises:
+        SourceError: it differs; names the first place and how many more there are.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        mistakes = error.errors(include_url=False, include_context=False, include_input=False)
+    place = ".".join(str(part) for part in mistakes[0]["loc"])
+    where = f" {place if len(place) <= _SHOWN else place[:_SHOWN] + '...'}:" if place else ""
+    more = f" (and {len(mistakes) - 1} more mistakes)" if len(mistakes) > 1 else ""
+    said = mistakes[0]["msg"]
+    raise SourceError(f"{path}:{where} {said[:1].lower()}{said[1:]}{more}")
+
+
+def identity(*paths: Path) -> str:
+    """Give the hex digits that stand for the bytes of the files, in this order."""
+    hashes = [sha256(content_of(path)) for path in paths]
+    return hashes[0] if len(hashes) == 1 else sha256(content_of("\n".join(hashes).encode()))
+
+
+def changed(path: Path) -> int:
+    """Give when a file was last written, in milliseconds since 1970: the time of results that name none."""
+    return max(0, path.stat().st_mtime_ns // 1_000_000)
+
+
+def uploads(
+    path: Path,
+    options: ReadOptions,
+    notes: list[Adjustment],
+    *,
+    neighbours: Iterable[Path] = (),
+    settings: object = None,
+) -> tuple[Artifact, ...]:
+    """Give the files of a run: the result whole, and those that belong to it.
+
+    Args:
+        path: the result file.
+        options: whether files are wanted, and which neighbours are not.
+        notes: where to say that something was masked.
+        neighbours: files that belong to the result; the settings may exclude them by name.
+        settings: the part of the document that may hold secrets; where it does, they are masked in the copy
+            that is uploaded, and all other bytes are as in the file.
+    """
+    if not options.copy_artifacts:
+        return ()
+    patterns = tuple(pattern.lower() for pattern in options.exclude_patterns)
+    others = [
+        Artifact(neighbour.name, neighbour)
+        for neighbour in neighbours
+        if not any(fnmatch.fnmatchcase(neighbour.name.lower(), pattern) for pattern in patterns)
+    ]
+    return (Artifact(path.name, _masked(path, settings, notes)), *others)
+
+
+def beside(path: Path, *patterns: str) -> list[Path]:
+    """Give the files next to a file whose names fit a pattern, sorted; links that lead away are left."""
+    folder = path.parent
+    found = {match for pattern in patterns for match in folder.glob(pattern)}
+    home = folder.resolve()
+    near = (match for match in found if match.is_file() and match.resolve().parent == home)
+    return sorted(match for match in near if match != path)
+
+
+def _masked(path: Path, settings: object, notes: list[Adjustment]) -> Path | bytes:
+    _, secrets = mask_document(settings)
+    if not secrets:
+        return path
+    shown = mask_text(path.read_bytes().decode("utf-8"), name=str(path))
+    notes.append(Adjustment(f"artifact {path.name}", "", "", f"{shown.count} secrets are masked in the copy"))
+    return shown.text.encode()

@@ -1,0 +1,114 @@
+"""What one result says, gathered under the names it gets in MLflow. Knows no format.
+
+Metrics are ``task/metric``, settings of a task ``task.setting``. Numbers are never rounded, booleans are no
+metrics, and what cannot be kept is noted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from mlflow_rest_export.records import Adjustment, Metric
+from mlflow_rest_export.sources.secret_fields import concealed
+
+ABSENT = frozenset({"", "n/a", "na", "none", "null", "-"})
+"""Texts, in lower case, by which evaluators say that there is no value."""
+RUN = ""
+"""The task of what belongs to the whole run."""
+
+
+@dataclass(slots=True)
+class RunValues:
+    """Metrics, params, tags and notes of one run, filled while a result is read."""
+
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Task -> metric key -> value; the tasks in the order they were met."""
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    adjustments: list[Adjustment] = field(default_factory=list)
+    values: dict[str, float] = field(default_factory=dict)
+    """Every metric key with its value, whatever its task."""
+
+    def score(self, task: str, name: str, value: object) -> None:
+        """Take one value of a task in: a number as metric, truth values and other texts as param.
+
+        Objects are taken in member by member as ``name/member``. Nothing, and texts that say so, are left.
+        """
+        if isinstance(value, dict):
+            for inner, deeper in value.items():
+                self.score(task, f"{name}/{inner}", deeper)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            self._metric(task, name, value)
+        elif value is not None and not (isinstance(value, str) and value.strip().lower() in ABSENT):
+            self.setting(task, name, value)
+
+    def setting(self, task: str, name: str, value: object) -> None:
+        """Take one setting in as param; objects member by member as ``name.member``, nothing empty."""
+        self._setting((*((task,) if task else ()), *((name,) if name else ())), value)
+
+    def settings(self, members: Mapping[str, object], names: Iterable[str] | None = None) -> None:
+        """Take members of an object in as params under their own names.
+
+        Args:
+            members: the object.
+            names: which members; all when not given.
+        """
+        for name in members if names is None else names:
+            if name in members:
+                self.setting(RUN, name, members[name])
+
+    def tag(self, name: str, value: object) -> None:
+        """Set a tag; nothing and empty text set none."""
+        if value is not None and value != "":
+            self.tags[name] = str(concealed((name,), written(value)))
+
+    def points(self, timestamp: int, task: str | None = None) -> tuple[Metric, ...]:
+        """Give the metrics of one task, or of all, as points at step 0."""
+        tasks = self.scores if task is None else {task: self.scores[task]}
+        return tuple(
+            Metric(key, value, timestamp) for scores in tasks.values() for key, value in scores.items()
+        )
+
+    def _setting(self, names: tuple[str, ...], value: object) -> None:
+        if isinstance(value, dict) and value:
+            for inner, deeper in value.items():
+                self._setting((*names, str(inner)), deeper)
+        elif value is not None and value not in ({}, [], ""):
+            text = written(value)
+            shown = str(concealed(names, text))
+            key = ".".join(names)
+            self.params[key] = shown
+            if shown != text:
+                self.adjustments.append(Adjustment(f"param {key}", "***", shown, "a secret is not exported"))
+
+    def _metric(self, task: str, name: str, value: float) -> None:
+        key = f"{task}/{name}" if task else name
+        try:
+            number = float(value)
+        except OverflowError:
+            self._note(key, value, "", "too large for a metric, which is a double-precision number")
+            return
+        if not math.isnan(number) and number != value:
+            self._note(key, value, repr(number), "metrics are double-precision numbers")
+        if not _same(self.values.setdefault(key, number), number):
+            count = next(count for count in itertools.count(2) if f"{key}-{count}" not in self.values)
+            self._note(key, value, f"{key}-{count}", "the result has two values of this name")
+            key = f"{key}-{count}"
+            self.values[key] = number
+        self.scores.setdefault(task, {})[key] = number
+
+    def _note(self, key: str, before: object, after: str, reason: str) -> None:
+        self.adjustments.append(Adjustment(f"metric {key}", str(before), after, reason))
+
+
+def _same(one: float, other: float) -> bool:
+    return one == other or (math.isnan(one) and math.isnan(other))
+
+
+def written(value: object) -> str:
+    """Give a value as JSON writes it; text as it is."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
