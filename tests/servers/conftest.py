@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from fault_proxy import FaultProxy
 from mlflow_server import MlflowServer, Variant
-from server_pool import Pool, Reader, newest, read_back
+from server_pool import Pool, Reader, Tally, newest, read_back
 
+TALLY = pytest.StashKey[Tally]()
 MARKS = {
     "faults": "breaks requests one by one",
     "kill": "kills the exporter",
@@ -34,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.stash[TALLY] = Tally()
     for name, meaning in MARKS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
 
@@ -100,6 +102,18 @@ def proxy(server: MlflowServer) -> Iterator[FaultProxy]:
 def experiment(request: pytest.FixtureRequest) -> str:
     """The name of an experiment nobody else uses."""
     return f"{re.sub(r'[^A-Za-z0-9_.-]+', ' ', request.node.name)[:180]} {uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def tally(pytestconfig: pytest.Config) -> Tally:
+    """Counts the cases of the sweeps for the last lines of the session."""
+    return pytestconfig.stash[TALLY]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.stash[TALLY].lines:
+        terminalreporter.section("cases counted")
+        terminalreporter.write("\n".join(config.stash[TALLY].lines) + "\n")
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ class FaultProxy:
         )
         if fault:
             whole = b"".join(pieces)
-            self._fail(client, fault, answer.raw, http_wire.without_frames(whole, answer))
+            self._fail(client, fault, answer.raw, http_wire.without_frames(whole, answer.headers))
             return False
         return self._pass_on(client, upstream, answer, pieces, seen) and not head.closes
 
@@ -177,13 +177,11 @@ class FaultProxy:
         pieces: Iterator[bytes],
         seen: Seen,
     ) -> bool:
-        kept = bytearray()
         client.sendall(answer.raw)
         for piece in pieces:
-            client.sendall(piece)
             if self.record:
-                kept += piece
-        seen.answer = http_wire.without_frames(bytes(kept), answer)
+                seen.answer_wire += piece
+            client.sendall(piece)
         framed = answer.chunked or answer.length is not None or http_wire.has_no_body(seen.method, answer)
         if answer.closes or not framed:
             upstream.close()

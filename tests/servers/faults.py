@@ -6,6 +6,8 @@ import enum
 import re
 from dataclasses import dataclass, field
 
+import http_wire
+
 READS_BY_POST = re.compile(r"/(runs|experiments|traces|logged-models)/search$")
 
 
@@ -99,9 +101,19 @@ class Seen:
     status: int | None = None
     """Status the server answered; None when it never got the request or never answered."""
     answer_headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    answer: bytes = b""
-    """Bodies, kept only when the proxy records."""
+    body_wire: bytearray = field(default_factory=bytearray)
+    answer_wire: bytearray = field(default_factory=bytearray)
+    """Bodies as they were on the wire, kept only when the proxy records; noted before they are passed on."""
+
+    @property
+    def body(self) -> bytes:
+        """The body that was sent, without chunk frames."""
+        return http_wire.without_frames(bytes(self.body_wire), self.headers)
+
+    @property
+    def answer(self) -> bytes:
+        """The body of the server's answer, without chunk frames."""
+        return http_wire.without_frames(bytes(self.answer_wire), self.answer_headers)
 
     @property
     def path(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -32,7 +32,7 @@ class Head:
 
     @property
     def chunked(self) -> bool:
-        return "chunked" in self.headers.get("transfer-encoding", "").lower()
+        return is_chunked(self.headers)
 
     @property
     def closes(self) -> bool:
@@ -83,9 +83,14 @@ def body(stream: BinaryIO, head: Head, *, until_closed: bool) -> Iterator[bytes]
             yield piece
 
 
-def without_frames(wire: bytes, head: Head) -> bytes:
+def is_chunked(headers: Mapping[str, str]) -> bool:
+    """Whether a body with these headers comes in chunk frames."""
+    return "chunked" in headers.get("transfer-encoding", "").lower()
+
+
+def without_frames(wire: bytes, headers: Mapping[str, str]) -> bytes:
     """Give the content of a body as ``body`` gave it: chunk frames taken off."""
-    if not head.chunked:
+    if not is_chunked(headers):
         return wire
     content = bytearray()
     rest = wire

@@ -60,6 +60,11 @@ class MlflowServer:
         return f"http://127.0.0.1:{self.port}{self.variant.static_prefix}"
 
     @property
+    def kind(self) -> str:
+        """The version and what is special about the store, as ``--servers`` names it."""
+        return f"{self.version}-files" if self.variant.files else self.version
+
+    @property
     def release(self) -> tuple[int, ...]:
         """The version as numbers, to compare."""
         return tuple(int(part) for part in self.version.split("."))

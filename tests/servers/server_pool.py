@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,17 @@ READ_TIMEOUT = 300.0
 """Seconds the SDK may take: importing it alone takes several."""
 
 Reader = Callable[..., Any]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the sweeps counted; shown at the end of the session, passed or failed."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, what: str, cases: int, wrong: int) -> None:
+        """Note the number of cases and of those that went wrong."""
+        self.lines.append(f"{what}: {cases} cases, {wrong} wrong")
 
 
 class Pool:

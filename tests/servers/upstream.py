@@ -48,16 +48,14 @@ class Upstream:
         of the body is taken.
         """
         connection, stream = self._connect(fresh=not self._alive())
-        kept = bytearray()
         try:
             connection.sendall(head.raw)
             for piece in content:
-                connection.sendall(piece)
                 if self._record:
-                    kept += piece
+                    seen.body_wire += piece
+                connection.sendall(piece)
         except OSError:
             drain(content, seen, keep=False)  # the server may have answered before it had read everything
-        seen.body = http_wire.without_frames(bytes(kept), head)
         answer = http_wire.read_head(stream)
         if answer is None:
             raise Broken("the server closed without an answer")
@@ -92,9 +90,6 @@ class Upstream:
 
 def drain(content: Iterator[bytes], seen: Seen, *, keep: bool) -> None:
     """Read a body to its end, so that closing does not reset what the client is still sending."""
-    kept = bytearray()
     for piece in content:
         if keep:
-            kept += piece
-    if keep:
-        seen.body = bytes(kept)
+            seen.body_wire += piece

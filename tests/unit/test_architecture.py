@@ -20,15 +20,14 @@ LAYERS = {
     0: """__init__ errors limits records retry sigv4 mlruns_layout mlruns_reading routes progress content
         yaml_files marks pace connection atomic_files extras""",
     # input: what comes from disk and from the user; the pure plan
-    1: "sources config plan names survey receipt outcomes lookups file_facts",
+    1: "sources config plan names survey",
     # network: one kind of host, one connection
     2: """targets transport answers failures conduct streamed
         auth oauth aws_auth aws_keys command_auth azure_tokens google_tokens""",
     # MLflow's own terms
     3: "tracking artifacts",
     # shell: knows the order of things
-    4: """api exporter spool verify watch doctor shim
-        completion crew election experiments filling jobs joining owner placing""",
+    4: "api exporting watch doctor shim",
     # door: the only place that talks to people
     5: "cli __main__",
 }

@@ -1,0 +1,115 @@
+"""Each fault at each request of an export: after at most one re-run there is exactly one whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from attempts import Attempt, record
+from fault_proxy import FaultProxy
+from faults import FAULTS, Fault, Kind
+from mlflow_server import MlflowServer
+from server_pool import Tally
+from stored_runs import StoredRuns
+
+from mlflow_rest_export.exporting.outcomes import Outcome
+from mlflow_rest_export.records import RunRecord
+
+pytestmark = pytest.mark.faults
+
+SAMPLE = {"reset_after", "unavailable_503_after", "stall_after"}
+"""Without --long these hit every request, the others every third one."""
+
+
+@dataclass(slots=True)
+class Sweep:
+    """Breaks one request after the other of an export that is otherwise always the same.
+
+    Args:
+        before: what was exported before the export under test; None: nothing.
+        wanted: what the run must be in the end.
+    """
+
+    server: MlflowServer
+    proxy: FaultProxy
+    experiment: str
+    wanted: RunRecord
+    before: RunRecord | None = None
+    cases: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def requests(self) -> int:
+        """Count the requests of an export that meets no fault."""
+        self._prepare("clean")
+        self.proxy.forget()
+        (result,) = Attempt(uri=self.proxy.url, experiment=f"{self.experiment} clean").export(self.wanted)
+        assert result.outcome is Outcome.EXPORTED, result.error
+        return len(self.proxy.seen)
+
+    def hit(self, name: str, number: int) -> None:
+        """Let fault ``name`` hit request ``number``, export, export again if need be, and compare."""
+        case = f"{name} at {number}"
+        experiment = f"{self.experiment} {case}"
+        self._prepare(case)
+        self.proxy.forget()
+        fault = FAULTS[name]
+        self.proxy.inject(fault, number=number)
+        attempt = Attempt(uri=self.proxy.url, experiment=experiment, answer_timeout=_timeout(fault))
+        (first,) = attempt.export(self.wanted)
+        self.proxy.forget()
+        (second,) = Attempt(uri=self.proxy.url, experiment=experiment).export(self.wanted)
+        wrong = StoredRuns(self.server, experiment).faults(self.wanted, before=self.before)
+        if second.outcome not in {Outcome.EXPORTED, Outcome.UNCHANGED}:
+            wrong.append(f"re-run {second.outcome}: {second.error}")
+        if first.outcome is Outcome.EXPORTED and self.proxy.writes:
+            wrong.append(f"re-run wrote: {[seen.path for seen in self.proxy.writes]}")
+        self.cases += 1
+        self.wrong += [f"{case} ({first.outcome.value}, {first.error}): {what}" for what in wrong]
+
+    def _prepare(self, case: str) -> None:
+        if self.before is not None:
+            attempt = Attempt(uri=self.server.url, experiment=f"{self.experiment} {case}")
+            (result,) = attempt.export(self.before)
+            assert result.outcome is Outcome.EXPORTED, result.error
+
+
+def _timeout(fault: Fault) -> float:
+    return 0.8 if fault.kind is Kind.STALL else 30.0
+
+
+def _numbers(name: str, requests: int, *, long_run: bool) -> Iterator[int]:
+    every = 1 if long_run or name in SAMPLE else 3
+    first = 1 if every == 1 else 1 + sorted(FAULTS).index(name) % 3
+    yield from range(first, requests + 1, every)
+
+
+def test_a_fault_anywhere_leaves_exactly_one_whole_run(
+    server: MlflowServer, proxy: FaultProxy, experiment: str, tmp_path: Path, long_run: bool, tally: Tally
+) -> None:
+    sweep = Sweep(server, proxy, experiment, record(tmp_path))
+    requests = sweep.requests()
+
+    for name in FAULTS:
+        for number in _numbers(name, requests, long_run=long_run):
+            sweep.hit(name, number)
+
+    tally.add(f"faults, new run, MLflow {server.kind}", sweep.cases, len(sweep.wrong))
+    assert not sweep.wrong
+
+
+def test_a_fault_anywhere_in_an_update_leaves_exactly_one_whole_run(
+    server: MlflowServer, proxy: FaultProxy, experiment: str, tmp_path: Path, long_run: bool, tally: Tally
+) -> None:
+    before = record(tmp_path, files=3, metrics=4)
+    wanted = record(tmp_path, files=5, metrics=12, shift=1)
+    sweep = Sweep(server, proxy, experiment, wanted, before)
+    requests = sweep.requests()
+
+    for name in FAULTS if long_run else sorted(SAMPLE):
+        for number in _numbers(name, requests, long_run=long_run):
+            sweep.hit(name, number)
+
+    tally.add(f"faults, update, MLflow {server.kind}", sweep.cases, len(sweep.wrong))
+    assert not sweep.wrong
