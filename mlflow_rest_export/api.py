@@ -1,0 +1,73 @@
+"""The Python API: the launcher's ``export_results``, and a typed client for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mlflow_rest_export.calls import ExportCall
+from mlflow_rest_export.conduct import Conduct
+from mlflow_rest_export.config import check_destination, read_environment, resolve
+from mlflow_rest_export.errors import ExportError
+from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
+from mlflow_rest_export.exporting.stores import open_rest
+from mlflow_rest_export.tracking.rest import RestTracking
+
+
+def export_results(
+    invocation_ids: str | Sequence[str],
+    dest: str = "mlflow",
+    config: Mapping[str, object] | None = None,
+) -> dict[str, object]:
+    """Export results, with the signature and the answer of nemo-evaluator-launcher's function.
+
+    Args:
+        invocation_ids: invocation ids, job ids, unique prefixes, or paths of results.
+        dest: ``mlflow``.
+        config: settings as under ``export.mlflow``, or a whole run config.
+
+    Returns:
+        ``success`` and ``metadata`` as the launcher gives them, and ``runs``: for each run what ``--json``
+        tells. Nothing is raised for what can be told so: a failure as a whole has ``metadata.error``.
+    """
+    things = [invocation_ids] if isinstance(invocation_ids, str) else list(invocation_ids)
+    try:
+        check_destination(dest)
+        layers = resolve(environment=read_environment(), config=config)
+        return answer(list(ExportCall.of(things, layers).run()))
+    except ExportError as error:
+        return {"success": False, "metadata": {"error": f"Export failed: {error}"}, "runs": []}
+
+
+def answer(results: Sequence[RunResult]) -> dict[str, object]:
+    """Give the answer of ``export_results`` and of ``--json`` for these results."""
+    good = {Outcome.EXPORTED, Outcome.UNCHANGED, Outcome.PLANNED}
+    outcomes = [result.outcome for result in results]
+    return {
+        "success": Outcome.FAILED not in outcomes and Outcome.SPOOLED not in outcomes,
+        "metadata": {
+            "successful_jobs": sum(outcome in good for outcome in outcomes),
+            "failed_jobs": outcomes.count(Outcome.FAILED),
+            "skipped_jobs": outcomes.count(Outcome.SKIPPED),
+            "spooled_jobs": outcomes.count(Outcome.SPOOLED),
+        },
+        "runs": [result.as_json() for result in results],
+    }
+
+
+def connect(
+    tracking_uri: str | None = None, *, workers: int = 8, timeout: float | None = None
+) -> RestTracking:
+    """Open the typed client of an MLflow host, with credentials from the ``MLFLOW_*`` variables.
+
+    Args:
+        tracking_uri: ``http(s)://...``, ``databricks``, an ARN, ...; None: ``MLFLOW_TRACKING_URI``.
+        workers: requests under way at the most.
+        timeout: seconds without progress after which to give up; None: 60 at first, 600 later.
+
+    Raises:
+        SettingsError: no host is known for the URI, or what it needs is missing.
+    """
+    config = {} if tracking_uri is None else {"tracking_uri": tracking_uri}
+    layers = resolve(environment=read_environment(), config=config)
+    conduct = Conduct.ordinary(workers=workers, timeout=timeout)
+    return open_rest(layers.settings.required_tracking_uri(), layers.connection(), conduct)

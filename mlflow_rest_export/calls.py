@@ -1,0 +1,172 @@
+"""One call of the tool, from names and settings to what became of each run."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mlflow_rest_export import plan
+from mlflow_rest_export.conduct import Conduct
+from mlflow_rest_export.config import Layers, Settings
+from mlflow_rest_export.errors import ExportError
+from mlflow_rest_export.exporting.exporter import Exporter, Habits
+from mlflow_rest_export.exporting.file_facts import facts_of
+from mlflow_rest_export.exporting.grouping import grouped
+from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
+from mlflow_rest_export.exporting.spool import Spool
+from mlflow_rest_export.exporting.stores import open_store
+from mlflow_rest_export.limits import STRICTEST
+from mlflow_rest_export.plan import ExportPlan, Wishes
+from mlflow_rest_export.progress import NoProgress, Progress
+from mlflow_rest_export.records import RunRecord, Unreadable
+from mlflow_rest_export.sources import selection
+from mlflow_rest_export.sources.options import ReadOptions
+from mlflow_rest_export.targets import http
+
+_log = logging.getLogger("mlflow_rest_export")
+EXEC_DB = "NEMO_EVALUATOR_EXEC_DB_FILE"
+Records = Iterable[RunRecord | Unreadable]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportCall:
+    """What one call exports, and how.
+
+    Args:
+        things: ids of launcher jobs and paths of results.
+        layers: the settings.
+        conduct: patience, pace and the wish to stop.
+        progress: who wants to know.
+    """
+
+    things: Sequence[str]
+    layers: Layers
+    conduct: Conduct
+    progress: Progress = field(default_factory=NoProgress)
+
+    @classmethod
+    def of(cls, things: Sequence[str], layers: Layers, progress: Progress | None = None) -> ExportCall:
+        """Make the call with the conduct that its settings ask for."""
+        settings = layers.settings
+        conduct = Conduct.ordinary(workers=settings.workers, timeout=settings.timeout)
+        return cls(things=things, layers=layers, conduct=conduct, progress=progress or NoProgress())
+
+    def run(self) -> Iterator[RunResult]:
+        """Export everything, and give what became of each run, in order.
+
+        Raises:
+            SettingsError: before anything is sent, when no store is named or what it needs is missing.
+            Interrupted: after a signal.
+        """
+        for uri, records in itertools.groupby(self._records(), key=self._uri):
+            if uri is None:
+                yield from (_failed(record) for record in records if isinstance(record, Unreadable))
+            else:
+                yield from self._to_store(uri, records)
+
+    def dry_run(self) -> Iterator[tuple[RunResult, ExportPlan | None]]:
+        """Plan everything for the strictest store, asking nobody."""
+        for record in self._records():
+            if isinstance(record, Unreadable):
+                yield _failed(record), None
+                continue
+            try:
+                planned = plan.build(record, facts_of(record), self._wishes(record), STRICTEST)
+            except ExportError as error:
+                yield RunResult(label=record.label, key=record.key, outcome=Outcome.FAILED, error=error), None
+            else:
+                yield _planned(planned), planned
+
+    def _records(self) -> Iterator[RunRecord | Unreadable]:
+        settings, environment = self.layers.settings, self.layers.environment
+        home = environment.home or Path()
+        exec_db = Path(environment.get(EXEC_DB) or home / ".nemo-evaluator" / "exec-db" / "exec.v1.jsonl")
+        options = replace(settings.read_options(), complete=self._options_of)
+        found = selection.read(self.things, options, format_name=settings.format, exec_db=exec_db)
+        return grouped(found) if settings.group_by == "invocation" else found
+
+    def _options_of(self, stored: Mapping[str, object], origin: str) -> ReadOptions:
+        return self.layers.with_stored(stored, origin=origin).read_options()
+
+    def _settings(self, record: RunRecord) -> Settings:
+        if not record.stored:
+            return self.layers.settings
+        return self.layers.with_stored(record.stored, origin=record.label)
+
+    def _wishes(self, record: RunRecord) -> Wishes:
+        settings = self._settings(record)
+        environment = self.layers.environment
+        return Wishes(
+            experiment_name=settings.experiment_name,
+            run_name=settings.run_name,
+            description=settings.description,
+            tags=settings.tags,
+            extra_metadata=settings.extra_metadata,
+            log_metrics=settings.log_metrics,
+            nan=settings.nan,
+            log_artifacts=settings.copy_artifacts or settings.copy_logs,
+            user=environment.get("LOGNAME") or environment.get("USER") or "",
+        )
+
+    def _uri(self, record: RunRecord | Unreadable) -> str | None:
+        """Give the store of a record; results that cannot be read need none."""
+        if isinstance(record, Unreadable):
+            return self.layers.settings.tracking_uri
+        return self._settings(record).required_tracking_uri()
+
+    def _to_store(self, uri: str, records: Records) -> Iterator[RunResult]:
+        settings = self.layers.settings
+        connection = self.layers.connection()
+        for warning in http.warnings(uri, connection) if http.recognises(uri) else []:
+            _log.warning("%s", warning)
+        store = open_store(uri, connection, self.conduct)
+        exporter = Exporter(
+            tracking=store.tracking,
+            artifacts=store.artifacts,
+            conduct=self.conduct,
+            wishes=self._wishes,
+            habits=Habits(
+                skip_existing=settings.skip_existing,
+                restore_experiment=settings.restore_experiment,
+                workers=settings.workers,
+                verify=settings.verify,
+            ),
+            progress=self.progress,
+        )
+        yield from self._caught(exporter, records)
+
+    def _caught(self, exporter: Exporter, records: Records) -> Iterator[RunResult]:
+        """Export, and write what an outage would cost to the spool."""
+        folder = self.layers.settings.spool
+        if folder is None:
+            yield from exporter.export(records)
+            return
+        connection = self.layers.connection()
+        spool = Spool(
+            open_folder=lambda: open_store(str(folder), connection, self.conduct),
+            conduct=self.conduct,
+            wishes=self._wishes,
+        )
+        ahead, behind = itertools.tee(records)
+        for record, result in zip(behind, exporter.export(ahead), strict=True):
+            yield spool.catch(record, result) if isinstance(record, RunRecord) else result
+
+
+def _failed(record: Unreadable) -> RunResult:
+    return RunResult(label=record.label, outcome=Outcome.FAILED, error=ExportError(record.reason))
+
+
+def _planned(planned: ExportPlan) -> RunResult:
+    return RunResult(
+        label=planned.label,
+        key=planned.key,
+        outcome=Outcome.PLANNED,
+        metrics=planned.metric_points,
+        params=len(planned.params),
+        artifacts=len(planned.files),
+        bytes=planned.size,
+        adjustments=planned.adjustments,
+    )

@@ -1,0 +1,37 @@
+"""The command line. Imports ``argparse`` alone: each command brings what it needs when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from mlflow_rest_export import __version__
+from mlflow_rest_export.cli.arguments import parser
+
+EXIT_USAGE = 2
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command line.
+
+    Returns:
+        The exit code: 0 all there, 1 a run failed, 2 usage or settings, 3 some runs only on disk,
+        4 credentials refused, 130 or 143 after a signal.
+    """
+    known = parser(__version__)
+    try:
+        chosen = known.parse_args(arguments)
+    except SystemExit as end:  # argparse has said what is wrong, or shown what was asked for
+        return end.code if isinstance(end.code, int) else EXIT_USAGE
+    command = importlib.import_module(f"mlflow_rest_export.cli.{chosen.command}")
+    return int(command.main(chosen))
+
+
+__all__ = ["argparse", "main", "run"]

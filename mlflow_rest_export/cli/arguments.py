@@ -1,0 +1,137 @@
+"""The words of the command line and their help. Imports ``argparse`` alone."""
+
+from __future__ import annotations
+
+import argparse
+
+FORMATS = (
+    "auto",
+    "nemo-launcher",
+    "nemo-bundle",
+    "lm-eval",
+    "inspect",
+    "lighteval",
+    "helm",
+    "eee",
+    "mlruns",
+    "table",
+    "junit",
+)
+
+
+def parser(version: str) -> argparse.ArgumentParser:
+    """Make the parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        prog="mlflow-rest-export",
+        description="Put evaluation results into any MLflow, without MLflow installed.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"mlflow-rest-export {version}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _export(commands)
+    return top
+
+
+def _export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "export",
+        help="export results",
+        description="Export results of launcher jobs (by id) and of files and folders (by path).",
+        epilog="Exit codes: 0 all there, 1 a run failed, 2 usage or settings, 3 some runs only in the spool, "
+        "4 credentials refused, 130/143 after a signal.",
+        allow_abbrev=False,
+    )
+    _what(command.add_argument_group("what"))
+    _where(command.add_argument_group("where"))
+    _content(command.add_argument_group("content"))
+    _how(command.add_argument_group("how"))
+    _talk(command.add_argument_group("talk"))
+
+
+def _what(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "things",
+        nargs="+",
+        metavar="ID|PATH",
+        help="launcher invocation or job id or unique prefix; file or folder of results; mlruns folder",
+    )
+    group.add_argument("--dest", default="mlflow", help="destination; mlflow is the one this tool has")
+    group.add_argument("--config", metavar="FILE", help="run config, export_config.yml or the settings alone")
+    group.add_argument(
+        "-o",
+        "--override",
+        action="append",
+        default=[],
+        metavar="export.mlflow.KEY=VALUE",
+        help="set one setting; repeatable",
+    )
+    group.add_argument(
+        "--job-dirs", nargs="+", action="extend", metavar="DIR", help="output folders to look for jobs in"
+    )
+    group.add_argument("--format", choices=FORMATS, help="format of the results (default: by content)")
+    group.add_argument(
+        "--map",
+        nargs="+",
+        action="extend",
+        metavar="COLUMN=KIND",
+        help="tables: column=metric|param|tag|step|timestamp|skip",
+    )
+    group.add_argument("--per-task", action="store_const", const=True, help="one child run a task")
+    group.add_argument("--include-deleted", action="store_const", const=True, help="mlruns: deleted runs too")
+
+
+def _where(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--tracking-uri",
+        metavar="URI",
+        help="http(s)://..., databricks, databricks://PROFILE, arn:aws:sagemaker:..., azureml://..., or a "
+        "folder such as ./mlruns (default: MLFLOW_TRACKING_URI)",
+    )
+    group.add_argument("--experiment-name", metavar="NAME", help='default: "nemo-evaluator-launcher"')
+    group.add_argument("--run-name", metavar="NAME", help="default: made from the result")
+    group.add_argument(
+        "--create-parents", action="store_const", const=True, help="Databricks: create the folder, too"
+    )
+    group.add_argument(
+        "--restore-experiment", action="store_const", const=True, help="restore a deleted experiment"
+    )
+
+
+def _content(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--log-metrics",
+        nargs="+",
+        action="extend",
+        metavar="M",
+        help="keep metrics whose name contains one of these, in any case",
+    )
+    for names, text in (
+        (("--log-artifacts", "--copy-artifacts"), "upload evaluation artifacts (default: true)"),
+        (("--log-logs", "--copy-logs"), "upload execution logs (default: false)"),
+        (("--only-required",), "upload only the required artifacts (default: true)"),
+    ):
+        group.add_argument(*names, nargs="?", const="true", metavar="BOOL", help=text)
+
+
+def _how(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--skip-existing", action="store_const", const=True, help="leave complete runs alone, even if changed"
+    )
+    group.add_argument("--workers", metavar="N", help="requests under way at once (default: 8)")
+    group.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        help="give up after so long without any progress (default: 60 for the first contact, 600 later)",
+    )
+    group.add_argument("--spool", metavar="DIR", help="keep runs that cannot be sent in this folder (exit 3)")
+    group.add_argument("--verify", action="store_const", const=True, help="read everything back and compare")
+    group.add_argument("--dry-run", action="store_true", help="show what would be sent; asks nobody")
+
+
+def _talk(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--json", action="store_true", help="print one JSON object")
+    loudness = group.add_mutually_exclusive_group()
+    loudness.add_argument("-q", "--quiet", action="store_true", help="errors only")
+    loudness.add_argument("-v", "--verbose", action="count", default=0, help="say more; -vv: every request")
+    group.add_argument("--log-file", metavar="F", help="write what -vv would say to a file")
+    group.add_argument("--no-progress", action="store_true", help="no progress bar")

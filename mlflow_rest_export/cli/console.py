@@ -1,0 +1,169 @@
+"""What is said, and where: results on stdout, talk on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from mlflow_rest_export.answers import without_secrets
+from mlflow_rest_export.cli.progress_bar import Bar
+from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
+from mlflow_rest_export.plan import ExportPlan
+from mlflow_rest_export.progress import NoProgress, Progress
+from mlflow_rest_export.records import Adjustment
+
+ADJUSTMENTS_SHOWN = 5
+"""Changes of one run that are told one by one without ``-v``."""
+_AS_BEFORE = {Outcome.UNCHANGED, Outcome.SKIPPED}
+_GOOD = {Outcome.EXPORTED, Outcome.UNCHANGED, Outcome.SKIPPED}
+
+
+@dataclass(slots=True)
+class Voice:
+    """Speaks to the person, or to the program, that called.
+
+    Args:
+        as_json: stdout holds one JSON object and nothing else.
+        quiet: errors only.
+        loudness: number of ``-v``.
+        with_progress: show a bar on a terminal, a line now and then elsewhere.
+    """
+
+    as_json: bool = False
+    quiet: bool = False
+    loudness: int = 0
+    with_progress: bool = True
+    _bar: Bar | None = field(default=None, init=False)
+
+    @classmethod
+    def of(cls, chosen: argparse.Namespace) -> Voice:
+        """Make the voice that was asked for, and let the package's log speak through it."""
+        voice = cls(
+            as_json=chosen.json,
+            quiet=chosen.quiet,
+            loudness=chosen.verbose,
+            with_progress=not chosen.no_progress,
+        )
+        _listen(voice.loudness, quiet=voice.quiet, log_file=chosen.log_file)
+        return voice
+
+    def progress(self) -> Progress:
+        """Give who is told of progress."""
+        if self.quiet or not self.with_progress:
+            return NoProgress()
+        self._bar = Bar()
+        return self._bar
+
+    def close_progress(self) -> None:
+        """Take the bar off the screen."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def result(self, result: RunResult) -> None:
+        """Tell what became of one run."""
+        if result.error is not None:
+            self._say(f"{result.outcome.value}: {result.label}: {result.error}", always=True)
+        if not self.quiet and result.outcome not in _AS_BEFORE:
+            self._adjustments(result.label, result.adjustments)
+        if not self.as_json and not self.quiet:
+            self._out(_line(result))
+
+    def plan(self, result: RunResult, planned: ExportPlan | None) -> None:
+        """Show what would be sent for one run."""
+        self.result(result)
+        if planned is None or self.as_json or self.quiet:
+            return
+        self._out(f"  run       {planned.run_name}  in  {planned.experiment}")
+        for name, values in (("tag", planned.tags), ("param", planned.params)):
+            for key, value in values.items():
+                self._out(f"  {name:<9} {key} = {value.splitlines()[0][:100] if value else ''}")
+        if planned.metric_points <= planned.metric_keys:
+            for point in planned.metrics:
+                self._out(f"  metric    {point.key} = {point.value!r}")
+        for file in planned.files:
+            self._out(f"  artifact  {file.path} ({_size(file.content.size)})")
+
+    def summary(self, results: Sequence[RunResult], answer: Mapping[str, object]) -> None:
+        """End the call: the JSON object, or the address at which the runs can be seen."""
+        if self.as_json:
+            self.json(answer)
+            return
+        urls = [result.run_url for result in results if result.outcome in _GOOD and result.run_url]
+        if len(urls) == 1:
+            self._out(urls[0])
+        elif urls:
+            experiments = dict.fromkeys(result.experiment_url for result in results if result.experiment_url)
+            for url in experiments:
+                self._out(url)
+
+    def json(self, answer: Mapping[str, object]) -> None:
+        """Print the answer as one JSON object."""
+        self._out(json.dumps({"schema": 1, **answer}, ensure_ascii=False))
+
+    def error(self, sentence: str) -> None:
+        """Tell why the whole call ended."""
+        self._say(f"mlflow-rest-export: {sentence}", always=True)
+
+    def interrupted(self, done: int | None) -> None:
+        """Tell what a signal left behind."""
+        said = "" if done is None else f" after {done} run{'' if done == 1 else 's'}"
+        self._say(
+            f"stopped by a signal{said}; what was begun is left as not complete, and the same command "
+            "completes it",
+            always=True,
+        )
+
+    def _adjustments(self, label: str, adjustments: Sequence[Adjustment]) -> None:
+        shown = adjustments if self.loudness else adjustments[:ADJUSTMENTS_SHOWN]
+        for change in shown:
+            became = f" -> {change.after}" if change.after else " left out"
+            self._say(f"changed: {label}: {change.field}{became} ({change.reason})")
+        if len(shown) < len(adjustments):
+            self._say(f"changed: {label}: {len(adjustments) - len(shown)} more, in the receipt and with -v")
+
+    def _say(self, text: str, *, always: bool = False) -> None:
+        if always or not self.quiet:
+            self._write(sys.stderr, without_secrets(text))
+
+    def _out(self, text: str) -> None:
+        self._write(sys.stdout, text)
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        if self._bar is not None:
+            self._bar.hide()
+        print(text.encode("utf-8", "replace").decode(), file=stream, flush=True)
+
+
+def _listen(loudness: int, *, quiet: bool, log_file: str | None) -> None:
+    log = logging.getLogger("mlflow_rest_export")
+    log.setLevel(logging.DEBUG)
+    screen = logging.StreamHandler()
+    level = logging.ERROR if quiet else [logging.WARNING, logging.INFO, logging.DEBUG][min(loudness, 2)]
+    screen.setLevel(level)
+    screen.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    log.addHandler(screen)
+    if log_file:
+        file = logging.FileHandler(log_file, encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(file)
+
+
+def _line(result: RunResult) -> str:
+    held = f"{result.metrics} metrics, {result.params} params, {result.artifacts} files"
+    held += f" ({_size(result.bytes)})" if result.artifacts else ""
+    if result.outcome is Outcome.FAILED:
+        return f"{result.outcome.value:<10}{result.label}"
+    return f"{result.outcome.value:<10}{result.label}  {held}  {result.run_url}".rstrip()
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError

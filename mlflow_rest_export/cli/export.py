@@ -1,0 +1,95 @@
+"""The command ``export``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mlflow_rest_export.api import answer
+from mlflow_rest_export.calls import ExportCall
+from mlflow_rest_export.cli import console, exit_codes
+from mlflow_rest_export.cli.signals import listening
+from mlflow_rest_export.config import check_destination, read_environment, resolve
+from mlflow_rest_export.errors import ExportError, Interrupted, SettingsError
+from mlflow_rest_export.exporting.outcomes import RunResult
+
+FLAGS = (
+    "format",
+    "per_task",
+    "include_deleted",
+    "tracking_uri",
+    "experiment_name",
+    "run_name",
+    "create_parents",
+    "restore_experiment",
+    "log_metrics",
+    "log_artifacts",
+    "log_logs",
+    "only_required",
+    "skip_existing",
+    "workers",
+    "timeout",
+    "spool",
+    "verify",
+    "job_dirs",
+)
+"""Flags that are settings of the same name."""
+
+
+def main(chosen: argparse.Namespace) -> int:
+    """Export what was asked for, and give the exit code."""
+    voice = console.Voice.of(chosen)
+    results: list[RunResult] = []
+    try:
+        call = _call(chosen, voice)
+        if chosen.dry_run:
+            return _show_plans(call, voice)
+        with listening(call.conduct.stop, voice) as signals:
+            try:
+                for result in call.run():
+                    results.append(result)
+                    voice.result(result)
+            except Interrupted:
+                voice.interrupted(len(results))
+                return signals.exit_code()
+            finally:
+                voice.close_progress()
+    except ExportError as error:
+        voice.error(str(error))
+        if chosen.json:
+            voice.json({"success": False, "metadata": {"error": str(error)}, "runs": []})
+        return exit_codes.of_error(error)
+    voice.summary(results, answer(results))
+    return exit_codes.of_results(results)
+
+
+def _call(chosen: argparse.Namespace, voice: console.Voice) -> ExportCall:
+    check_destination(chosen.dest)
+    flags: dict[str, object] = {name: getattr(chosen, name) for name in FLAGS}
+    flags["map"] = _columns(chosen.map)
+    layers = resolve(
+        environment=read_environment(),
+        overrides=chosen.override,
+        flags=flags,
+        config_file=Path(chosen.config) if chosen.config else None,
+    )
+    return ExportCall.of(chosen.things, layers, voice.progress())
+
+
+def _columns(pairs: Sequence[str] | None) -> Mapping[str, str] | None:
+    if not pairs:
+        return None
+    wrong = next((pair for pair in pairs if "=" not in pair), None)
+    if wrong is not None:
+        raise SettingsError(f"--map {wrong}: give COLUMN=KIND, such as accuracy=metric")
+    return dict(pair.rsplit("=", 1) for pair in pairs)
+
+
+def _show_plans(call: ExportCall, voice: console.Voice) -> int:
+    results = []
+    for result, planned in call.dry_run():
+        results.append(result)
+        voice.plan(result, planned)
+    voice.summary(results, answer(results))
+    return exit_codes.of_results(results)
