@@ -100,11 +100,9 @@ def read_value(path: Path) -> str:
         SourceError: the file cannot be read, is not UTF-8 or is far larger than any value.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(LONGEST_VALUE + 1)
-        if len(data) > LONGEST_VALUE:
+        if path.stat().st_size > LONGEST_VALUE:
             raise SourceError(f"{path} is larger than {LONGEST_VALUE >> 20} MiB, which no value is")
-        return data.decode()
+        return path.read_bytes().decode()
     except OSError as error:
         raise SourceError(f"cannot read {path}: {_reason(error)}") from error
     except UnicodeDecodeError:
@@ -148,6 +146,19 @@ def read_points(path: Path, key: str) -> Iterator[Metric]:
             yield layout.parse_metric_line(line.decode("ascii"), key=key)
         except ValueError as error:  # noqa: PERF203  # each line has its own number to tell
             raise SourceError(f"{path}:{number}: this is no point of a metric: {error}") from None
+
+
+def ends_in_half_a_line(path: Path) -> bool:
+    """Say whether the last line of a metric file was never finished.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return False
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"
 
 
 def latest(points: Iterable[Metric]) -> Metric | None:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from mlflow_rest_export import mlruns_layout as layout
 from mlflow_rest_export.atomic_files import UNFINISHED
 from mlflow_rest_export.errors import SourceError
-from mlflow_rest_export.mlruns_reading import read_lines, read_points
+from mlflow_rest_export.mlruns_reading import ends_in_half_a_line, read_lines, read_points
 from mlflow_rest_export.records import Metric
 from mlflow_rest_export.tracking.points import fingerprint
 from mlflow_rest_export.tracking.store_failures import store_error
@@ -32,7 +32,7 @@ class PointSet:
     """Fingerprints of points, in 12 to 24 bytes each: a set of Python's takes 100."""
 
     def __init__(self) -> None:
-        self._slots = array("q", bytes(8 * 1024))
+        self._slots = array("q", [0]) * 1024
         self._used = 0
 
     def add(self, value: int) -> bool:
@@ -56,7 +56,7 @@ class PointSet:
 
     def _grow(self) -> None:
         old = self._slots
-        self._slots = array("q", bytes(16 * len(old)))
+        self._slots = array("q", [0]) * (2 * len(old))
         for value in old:
             if value:
                 self._slots[self._place(value)] = value
@@ -78,7 +78,7 @@ class PointFile:
         self._known: PointSet | None = None
         if target.exists():
             self._known = self._read(target)
-            if _ends_in_half_a_line(target):
+            if ends_in_half_a_line(target):
                 self._open()
 
     def add(self, point: Metric) -> None:
@@ -182,11 +182,3 @@ def _publish_oldest(files: dict[str, PointFile]) -> None:
     key = next(iter(files))
     files[key].publish()
     del files[key]
-
-
-def _ends_in_half_a_line(path: Path) -> bool:
-    with path.open("rb") as file:
-        if file.seek(0, os.SEEK_END) == 0:
-            return False
-        file.seek(-1, os.SEEK_END)
-        return file.read() != b"\n"
