@@ -11,7 +11,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from requests.auth import AuthBase
 
 from mlflow_rest_export.answers import Answer, error_of, is_permanent, json_of, retry_after, without_secrets
 from mlflow_rest_export.auth import NoAuth, RenewableAuth
-from mlflow_rest_export.conduct import Conduct
+from mlflow_rest_export.conduct import Conduct, Stop
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NoAnswer, SettingsError
 from mlflow_rest_export.failures import no_answer
@@ -106,6 +106,12 @@ class Transport:
         self._spacing = Spacing(rates or {}, clock=time.monotonic)
         self._of_thread = threading.local()
 
+    def aside(self, *, seconds: float) -> Transport:
+        """Give the same way for what is worth so many seconds only, but is tried even after a signal."""
+        patience = Patience(clock=time.monotonic, first_contact=seconds, stall=seconds)
+        conduct = replace(self.conduct, stop=Stop(), patience=patience)
+        return Transport(conduct=conduct, auth=self._auth, tls=self._tls, headers=self._headers)
+
     def send(self, call: Call) -> Answer:
         """Send a call and give its good answer.
 
@@ -176,7 +182,7 @@ class Transport:
 
     def _wait_or_give_up(self, call: Call, error: ApiError | NoAnswer, number: int) -> None:
         conduct = self.conduct
-        if isinstance(error, ApiError) and error.status not in RETRIED:
+        if isinstance(error, ApiError) and error.status not in RETRIED and not error.throttled:
             conduct.patience.progress()  # a clear word is contact, too
         if not _may_pass(error, number) or (call.repeat is Repeat.IF_NOT_SENT and error.may_have_arrived):
             raise error
@@ -184,7 +190,7 @@ class Transport:
         wait = conduct.backoff.wait(number, asked=asked, chance=conduct.chance())
         if wait > conduct.patience.left():
             raise _out_of_patience(error, conduct.patience)
-        if isinstance(error, ApiError) and error.status == 429:
+        if isinstance(error, ApiError) and error.throttled:
             conduct.pace.slow_down(wait)
         conduct.stop.wait(wait)
 
@@ -267,7 +273,7 @@ def _may_pass(error: ApiError | NoAnswer, number: int) -> bool:
     """Say whether failed attempt ``number`` (from 0) may go better when it is made again."""
     if isinstance(error, NoAnswer):
         return not isinstance(error.__cause__, requests.exceptions.SSLError)
-    if error.status in RETRIED and not is_permanent(error):
+    if (error.status in RETRIED or error.throttled) and not is_permanent(error):
         return error.status != 500 or number + 1 < TRIES_OF_500
     return error.status < 300 and number + 1 < TRIES_OF_CUT_BODY
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from mlflow_rest_export.answers import without_secrets
-from mlflow_rest_export.artifacts.route import ArtifactRoute, RouteUnavailable
+from mlflow_rest_export.artifacts.route import ArtifactRoute, Foresighted, Listed, RouteUnavailable
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import TrackingError
 from mlflow_rest_export.routes import Route
@@ -34,6 +34,12 @@ class ChosenRoutes:
         self._closed: dict[tuple[Route, str], str] = {}
         self._lock = threading.Lock()
 
+    def expect(self, run: StoredRun, paths: Sequence[str]) -> None:
+        """Tell the ways which files will be uploaded next."""
+        for route in self._ways(run):
+            if isinstance(route, Foresighted):
+                route.expect(run, paths)
+
     def upload(self, run: StoredRun, path: str, content: Content) -> None:
         """Send a file by the first way that is open for it.
 
@@ -47,7 +53,10 @@ class ChosenRoutes:
         return self._first_open(run, path, lambda route: _begun(route.read(run, path)))
 
     def listing(self, run: StoredRun) -> dict[str, int | None]:
-        """Give every file of a run, folder by folder."""
+        """Give every file of a run, folder by folder, or by the way of a store that lists for itself."""
+        for route in self._ways(run):
+            if isinstance(route, Listed):
+                return route.listing(run)
         files: dict[str, int | None] = {}
         folders = [""]
         while folders:
@@ -57,6 +66,9 @@ class ChosenRoutes:
                 else:
                     files[entry.path] = entry.file_size if entry.file_size >= 0 else None
         return files
+
+    def _ways(self, run: StoredRun) -> Iterator[ArtifactRoute]:
+        return (route for route in self._routes.values() if route.takes(run.artifact_uri))
 
     def _first_open(self, run: StoredRun, path: str, use: Callable[[ArtifactRoute], _T]) -> _T:
         place = _place(run.artifact_uri)

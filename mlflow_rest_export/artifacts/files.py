@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mlflow_rest_export import atomic_files
@@ -17,6 +17,9 @@ from mlflow_rest_export.tracking.store_failures import store_error, told
 
 class FileArtifacts:
     """The artifacts of runs whose ``artifact_uri`` is a path or a ``file:`` URI."""
+
+    def expect(self, run: StoredRun, paths: Sequence[str]) -> None:
+        """Need no notice."""
 
     def upload(self, run: StoredRun, path: str, content: Content) -> None:
         """Store a file whole or not at all, over whatever file is there.

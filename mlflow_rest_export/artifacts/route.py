@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.tracking.protocol import StoredRun
@@ -43,4 +43,22 @@ class ArtifactRoute(Protocol):
             RouteUnavailable: the host does not offer this way.
             ApiError: ``not_found`` when there is no such file.
         """
+        ...
+
+
+@runtime_checkable
+class Foresighted(Protocol):
+    """A way that goes better when it is known what comes next."""
+
+    def expect(self, run: StoredRun, paths: Sequence[str]) -> None:
+        """Take note of the files that will be uploaded next."""
+        ...
+
+
+@runtime_checkable
+class Listed(Protocol):
+    """A way to a store that the tracking server cannot list."""
+
+    def listing(self, run: StoredRun) -> dict[str, int | None]:
+        """Give every file of a run with its size in bytes."""
         ...

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mlflow_rest_export.artifacts.chooser import ChosenRoutes
+from mlflow_rest_export.artifacts.databricks import DatabricksRoute
+from mlflow_rest_export.artifacts.databricks_files import DbfsRoute, VolumesRoute
+from mlflow_rest_export.artifacts.object_store import ObjectStoreRoute
 from mlflow_rest_export.artifacts.presigned import PresignedRoute
 from mlflow_rest_export.artifacts.proxied import ProxiedRoute
 from mlflow_rest_export.artifacts.route import ArtifactRoute
@@ -20,8 +23,14 @@ Maker = Callable[[RestTracking, Transport], ArtifactRoute]
 
 _MAKERS: dict[Route, Maker] = {
     Route.PROXIED: lambda tracking, _: ProxiedRoute(tracking.target.base_url, tracking.transport),
+    Route.DATABRICKS: DatabricksRoute,
+    Route.DATABRICKS_FILES: lambda tracking, _: VolumesRoute(tracking),
+    Route.DBFS: lambda tracking, _: DbfsRoute(tracking),
     Route.PRESIGNED: PresignedRoute,
     Route.SMALL_UPLOAD: lambda tracking, _: SmallUploadRoute(tracking),
+    Route.OBJECT_STORE: lambda tracking, anonymous: ObjectStoreRoute(
+        tracking.target.variables, tls=tracking.target.tls, anonymous=anonymous
+    ),
     Route.SHARED_DISK: lambda tracking, _: SharedDiskRoute(tracking),
 }
 STORE_CONTACT = 30.0

@@ -134,7 +134,10 @@ class Exporter:
         chosen: list[tuple[Job, FileFacts]] = []
 
         def choose(job: Job) -> None:
-            chosen.extend((job, file) for file in filling.files_to_send(self.artifacts, job))
+            files = filling.files_to_send(self.artifacts, job)
+            if files:
+                self.artifacts.expect(job.stored(), [*(file.path for file in files), marks.RECEIPT])
+            chosen.extend((job, file) for file in files)
 
         crew.each(jobs, choose)
         self.progress.files_found(len(chosen), sum(file.content.size for _, file in chosen))

@@ -136,6 +136,10 @@ class Tracking(Protocol):
 class Artifacts(Protocol):
     """The artifact store of a run. Methods may be called from several threads at once."""
 
+    def expect(self, run: StoredRun, paths: Sequence[str]) -> None:
+        """Say which files will be uploaded next: some stores can be asked for many places at once."""
+        ...
+
     def upload(self, run: StoredRun, path: str, content: Content) -> None:
         """Store a file under ``path`` in the run, over whatever is there."""
         ...
