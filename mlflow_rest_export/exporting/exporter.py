@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from mlflow_rest_export import plan
+from mlflow_rest_export import marks, plan
 from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.errors import ExportError, Interrupted, ParamConflict
 from mlflow_rest_export.exporting import filling, verify
