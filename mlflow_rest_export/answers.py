@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mlflow_rest_export import aws_answers
 from mlflow_rest_export.errors import ApiError, NotMlflow
 
 REASON_LENGTH = 400
@@ -112,13 +113,15 @@ def error_of(answer: Answer, *, doing: str, host: str) -> ApiError:
     sentence = f"{doing}: {said}" + (f": {reason}" if reason else "")
     advice = _advice(answer, code, reason)
     kind = ApiError if code or answer.body.lstrip()[:1] == b"{" or not _is_page(answer) else NotMlflow
-    return kind(
+    error = kind(
         f"{sentence}; {advice}" if advice else sentence,
         status=answer.status,
         code=code,
         reason=reason,
         request_id=_request_id(answer),
     )
+    error.bucket_region = answer.headers.get("x-amz-bucket-region", "")
+    return error
 
 
 def retry_after(answer: Answer) -> float | None:
@@ -155,6 +158,7 @@ def _redirect(answer: Answer, doing: str, host: str) -> NotMlflow:
         request_id=_request_id(answer),
     )
     error.location = place
+    error.bucket_region = answer.headers.get("x-amz-bucket-region", "")
     return error
 
 
@@ -163,7 +167,9 @@ def _code_and_reason(answer: Answer) -> tuple[str, str]:
         body = json.loads(answer.body)
     except ValueError:
         body = None
-    aws_type = answer.headers.get("x-amzn-errortype", "").split(":")[0]
+    aws_type = aws_answers.error_type(
+        answer.headers.get("x-amzn-errortype", ""), body.get("__type") if isinstance(body, dict) else ""
+    )
     if not isinstance(body, dict):
         return _of_a_text(answer, aws_type)
     if isinstance(body.get("error"), dict):  # Azure's and Google's stores

@@ -15,6 +15,8 @@ AWS_CREDENTIAL_CODES = frozenset(
 )
 """Without ``Exception`` at their end; from the services' "common errors" and S3's error codes."""
 
+AWS_THROTTLING_CODES = frozenset({"Throttling", "Throttled", "TooManyRequests", "RequestLimitExceeded"})
+
 
 class ExportError(Exception):
     """Base of everything this package raises on purpose; ``str()`` is one line for people."""
@@ -89,6 +91,8 @@ class ApiError(TrackingError):
         """Seconds that the server asks us to wait, None when it asked for nothing."""
         self.location = ""
         """Where a redirect leads, without its query; we follow none."""
+        self.bucket_region = ""
+        """The region of the bucket, which S3 tells even those it refuses."""
 
     @property
     def may_have_arrived(self) -> bool:
@@ -109,6 +113,11 @@ class ApiError(TrackingError):
     def refused(self) -> bool:
         """Whether the server knows us too little (401) or allows us too little (403)."""
         return self.status in {401, 403} or self.about_credentials
+
+    @property
+    def throttled(self) -> bool:
+        """Whether it was too much at once; AWS may say so with 400 and a code."""
+        return self.status == 429 or self.code.removesuffix("Exception") in AWS_THROTTLING_CODES
 
     @property
     def about_credentials(self) -> bool:

@@ -40,6 +40,7 @@ def target(uri: str, connection: Connection) -> Target:
         tls=certificates,
         headers=headers(connection),
         routes=ROUTES,
+        variables=connection.environment,
     )
 
 

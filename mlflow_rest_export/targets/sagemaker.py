@@ -85,6 +85,7 @@ def target(uri: str, connection: Connection) -> Target:
         headers={**http.headers(connection), kind.header: found[0]},
         routes=ROUTES,
         limits=LIMITS,
+        variables=connection.environment,
     )
 
 

@@ -51,6 +51,7 @@ class Target:
         limits: what the host accepts; None when its version says so.
         page: prefix of the pages for people; ``/experiments/...`` follows.
         rates: calls a second that the host allows for paths that end so.
+        variables: the environment, for object stores that are reached directly.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class Target:
     names: ExperimentNames = field(default_factory=AnyName)
     limits: Limits | None = None
     rates: Mapping[str, float] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def transport(self, conduct: Conduct) -> Transport:
         """Make the transport that speaks to this host with its credentials."""

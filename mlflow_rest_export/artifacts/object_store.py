@@ -1,0 +1,177 @@
+"""Artifacts straight into the object store, by ``obstore`` (extra ``objectstore``): S3, GCS, Azure.
+
+Large files go in parts, several at once; memory holds a few parts. ``obstore`` has an HTTP client and retries
+of its own, so patience and pace of the transport do not reach it, but the wish to stop does.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from mlflow_rest_export.answers import without_secrets
+from mlflow_rest_export.artifacts.route import RouteUnavailable
+from mlflow_rest_export.artifacts.store_settings import SCHEMES, StorePlace, place_of
+from mlflow_rest_export.aws_keys import AwsSettings, KeySource, environment_keys, key_source
+from mlflow_rest_export.content import Content
+from mlflow_rest_export.errors import ApiError, NoAnswer, SettingsError, TrackingError
+from mlflow_rest_export.extras import install_line, is_installed, require
+from mlflow_rest_export.tracking.protocol import StoredRun
+from mlflow_rest_export.transport import Call, Tls, Transport
+
+S3 = "https://s3.amazonaws.com"
+WHOLE = 8 * 1024 * 1024
+"""Bytes up to which a file is sent in one request."""
+PARTS = 9_000
+"""Parts of a file at the most; S3 takes 10 000."""
+AT_ONCE = 4
+"""Parts of one file under way together, and in memory."""
+KEYS_LAST = timedelta(minutes=10)
+"""Time after which the keys are asked for again: those of ``botocore`` are good for longer, always."""
+PATIENCE = timedelta(minutes=3)
+"""Time that one request may be tried again and again."""
+
+
+class ObjectStoreRoute:
+    """Writes into the bucket that an artifact URI names, with the credentials of this machine.
+
+    Args:
+        variables: the environment.
+        tls: certificates.
+        anonymous: asks S3 for a bucket's region; its conduct knows the wish to stop, and who wants to know of
+            progress.
+    """
+
+    def __init__(self, variables: Mapping[str, str], *, tls: Tls, anonymous: Transport) -> None:
+        self._variables = variables
+        self._tls = tls
+        self._conduct = anonymous.conduct
+        self._stores: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def takes(self, artifact_uri: str) -> bool:
+        """Say whether the artifacts are kept in a store that ``obstore`` knows."""
+        return urlsplit(artifact_uri).scheme in SCHEMES
+
+    def upload(self, run: StoredRun, path: str, content: Content) -> None:
+        """PUT one file, in parts when it is large; nobody sees it before it is whole."""
+        store, key = self._open(run, path)
+        whole = content.size <= WHOLE
+        body = b"".join(content.chunks()) if whole else self._pieces(content)
+        size = max(WHOLE, -(-content.size // PARTS))
+        self._ask(
+            lambda: require("obstore", for_what="uploading").put(
+                store, key, body, use_multipart=not whole, chunk_size=size, max_concurrency=AT_ONCE
+            ),
+            doing=f"uploading {path} to run {run.run_id}",
+        )
+        self._conduct.patience.progress()
+
+    def read(self, run: StoredRun, path: str) -> Iterator[bytes]:
+        """GET one file."""
+        store, key = self._open(run, path)
+        doing = f"reading {path} of run {run.run_id}"
+        found = self._ask(lambda: require("obstore", for_what="reading").get(store, key), doing=doing)
+        for piece in found.stream():
+            yield bytes(piece)
+
+    def _pieces(self, content: Content) -> Iterator[bytes]:
+        for piece in content.chunks():
+            self._conduct.stop.check()
+            yield piece
+            self._conduct.patience.progress()
+
+    def _open(self, run: StoredRun, path: str) -> tuple[Any, str]:
+        """Give the store of a run's artifacts and the key of a file in it."""
+        if not is_installed("obstore"):
+            raise RouteUnavailable(f"it needs obstore: {install_line('obstore')}")
+        try:
+            place = place_of(run.artifact_uri, self._variables, tls=self._tls)
+            with self._lock:
+                if place.bucket not in self._stores:
+                    self._stores[place.bucket] = self._store(place)
+                store = self._stores[place.bucket]
+        except SettingsError as error:
+            raise RouteUnavailable(str(error)) from None
+        return store, "/".join(part for part in (place.prefix, path) if part)
+
+    def _store(self, place: StorePlace) -> Any:  # noqa: ANN401  # obstore's stores share no public type
+        stores = require("obstore.store", for_what="the object store")
+        options = {
+            "client_options": dict(place.client),
+            "retry_config": {"retry_timeout": PATIENCE, "max_retries": 10},
+        }
+        if place.family == "s3":
+            options |= self._s3_credentials()
+            config = dict(place.config)
+            if "endpoint" not in config:
+                config["region"] = self._region_of(place.bucket) or config.get("region", "us-east-1")
+            return stores.S3Store(place.bucket, config=config, **options)
+        if place.family == "gs":
+            return stores.GCSStore(place.bucket, config=dict(place.config), **options)
+        return stores.AzureStore(config=dict(place.config), **options)
+
+    def _region_of(self, bucket: str) -> str:
+        """Ask S3 where a bucket is, which it tells everybody; "" when it could not be asked."""
+        patience = self._conduct.patience.with_another_host(first_contact=5.0)
+        call = Call(
+            method="GET", url=f"{S3}/{bucket}", query=(("max-keys", "0"),), doing="finding the bucket"
+        )
+        hurried = Transport(conduct=replace(self._conduct, patience=patience), tls=self._tls)
+        try:
+            return hurried.send(call).headers.get("x-amz-bucket-region", "")
+        except ApiError as error:
+            return error.bucket_region
+        except NoAnswer:
+            return ""
+
+    def _s3_credentials(self) -> dict[str, Any]:
+        """Give our keys where we have any; ``obstore`` knows web identity, containers and instances itself."""
+        settings = AwsSettings(variables=self._variables)
+        keys = key_source(settings) if is_installed("botocore") else environment_keys(settings)
+        if keys is None and _needs_botocore(self._variables):
+            raise SettingsError(f"AWS profiles need botocore: {install_line('botocore')}")
+        return {} if keys is None else {"credential_provider": _provider(keys)}
+
+    def _ask(self, work: Callable[[], Any], *, doing: str) -> Any:  # noqa: ANN401  # as obstore answers
+        failures = require("obstore.exceptions", for_what="the object store")
+        try:
+            return work()
+        except failures.BaseError as error:
+            raise _as_ours(error, failures, doing=doing) from None
+
+
+def _provider(keys: KeySource) -> Callable[[], dict[str, object]]:
+    def provide() -> dict[str, object]:
+        now = keys()
+        return {
+            "access_key_id": now.access_key_id,
+            "secret_access_key": now.secret_access_key,
+            "token": now.session_token or None,
+            "expires_at": datetime.now(timezone.utc) + KEYS_LAST,
+        }
+
+    return provide
+
+
+def _needs_botocore(variables: Mapping[str, str]) -> bool:
+    """Say whether the environment names a profile, which ``obstore`` would pass over in silence."""
+    return any(
+        variables.get(name) for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
+    )
+
+
+def _as_ours(error: Exception, failures: Any, *, doing: str) -> TrackingError:  # noqa: ANN401  # a module
+    said = without_secrets(" ".join(str(error).split("\n\nDebug source")[0].split()))[:400]
+    for kind, status, code in (
+        (failures.NotFoundError, 404, "RESOURCE_DOES_NOT_EXIST"),
+        (failures.PermissionDeniedError, 403, "PERMISSION_DENIED"),
+        (failures.UnauthenticatedError, 401, "UNAUTHENTICATED"),
+    ):
+        if isinstance(error, kind):
+            return ApiError(f"{doing}: the object store said: {said}", status=status, code=code, reason=said)
+    return TrackingError(f"{doing}: the object store could not be used: {said}")
