@@ -118,9 +118,8 @@ class ObjectStoreRoute:
     def _region_of(self, bucket: str) -> str:
         """Ask S3 where a bucket is, which it tells everybody; "" when it could not be asked."""
         patience = self._conduct.patience.with_another_host(first_contact=5.0)
-        call = Call(
-            method="GET", url=f"{S3}/{bucket}", query=(("max-keys", "0"),), doing="finding the bucket"
-        )
+        url = f"{S3}/{quote(bucket)}"
+        call = Call(method="GET", url=url, query=(("max-keys", "0"),), doing=f"finding the bucket {bucket}")
         hurried = Transport(conduct=replace(self._conduct, patience=patience), tls=self._tls)
         try:
             return hurried.send(call).headers.get("x-amz-bucket-region", "")
@@ -130,7 +129,7 @@ class ObjectStoreRoute:
             return ""
 
     def _s3_credentials(self) -> dict[str, Any]:
-        """Give our keys where we have any; ``obstore`` knows web identity, containers and instances itself."""
+        """Give our keys if we have any; ``obstore`` itself knows web identity, containers and instances."""
         settings = AwsSettings(variables=self._variables)
         keys = key_source(settings) if is_installed("botocore") else environment_keys(settings)
         if keys is None and _needs_botocore(self._variables):

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from mlflow_rest_export.artifacts import signed_uploads
+from mlflow_rest_export.artifacts.leases import Lease, Place, Store
 from mlflow_rest_export.artifacts.refusals import closed_by
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.content import Content
@@ -54,29 +56,31 @@ class PresignedRoute:
         return urlsplit(artifact_uri).scheme not in OTHER_WAYS
 
     def upload(self, run: StoredRun, path: str, content: Content) -> None:
-        """PUT one file; when the URL is refused, which is what an expired one looks like, with a new one."""
+        """PUT one file."""
         if content.size > LARGEST_PUT:
             raise RouteUnavailable("one PUT holds 5 GiB at most", for_all_files=False)
-        doing = f"uploading {path} to run {run.run_id}"
+        lease = self._lease("upload", run, path, doing=f"uploading {path} to run {run.run_id}")
         try:
-            self._put(self._url("upload", run, path, doing=doing), content, doing=doing)
-        except ApiError as error:
-            if not error.refused:
-                raise
-            self._put_again(self._url("upload", run, path, doing=doing), content, doing=doing)
+            signed_uploads.upload(lease, content)
+        except (ApiError, NoAnswer) as error:
+            raise self._closed(error) or error from None
+        self._reached = True
 
     def read(self, run: StoredRun, path: str) -> Iterator[bytes]:
         """GET one file by a signed URL, which servers give from 3.16 on."""
-        doing = f"reading {path} of run {run.run_id}"
-        url = self._url("download", run, path, doing=doing)
-        call = Call(method="GET", url=url.presigned_url, headers=url.headers, doing=doing)
+        lease = self._lease("download", run, path, doing=f"reading {path} of run {run.run_id}")
         try:
-            yield from self._store.stream(call)
-        except NoAnswer as error:
-            raise self._out_of_reach(error) from None
+            yield from lease.read()
+        except (ApiError, NoAnswer) as error:
+            raise self._closed(error) or error from None
 
-    def _url(self, direction: str, run: StoredRun, path: str, *, doing: str) -> PresignedUrl:
-        doing = f"{doing}: asking for a signed URL"
+    def _lease(self, direction: str, run: StoredRun, path: str, *, doing: str) -> Lease:
+        def place() -> Place:
+            return self._place(direction, run, path, doing=f"{doing}: asking for a signed URL")
+
+        return Lease(self._store, place(), renew=place, doing=doing)
+
+    def _place(self, direction: str, run: StoredRun, path: str, *, doing: str) -> Place:
         call = Call(
             method="POST",
             url=f"{self._tracking.target.base_url}{API}/artifacts/presigned-{direction}-url",
@@ -85,28 +89,19 @@ class PresignedRoute:
             body=json.dumps({"run_id": run.run_id, "path": path, "expiration": LIFETIME}).encode(),
         )
         try:
-            reply = self._tracking.transport.send_for_json(call)
+            answer = self._tracking.transport.send_for_json(call)
         except ApiError as error:
             raise closed_by(error, offer="signed URLs") or error from None
-        return replies.parse(PresignedUrl, reply, doing=doing)
+        signed = replies.parse(PresignedUrl, answer, doing=doing)
+        return Place(Store.S3, signed.presigned_url, signed.headers)
 
-    def _put(self, url: PresignedUrl, content: Content, *, doing: str) -> None:
-        call = Call(method="PUT", url=url.presigned_url, headers=url.headers, content=content, doing=doing)
-        try:
-            self._store.send(call)
-        except NoAnswer as error:
-            raise self._out_of_reach(error) from None
-        self._reached = True
-
-    def _put_again(self, url: PresignedUrl, content: Content, *, doing: str) -> None:
-        try:
-            self._put(url, content, doing=doing)
-        except ApiError as error:
-            if not error.refused:
-                raise
+    def _closed(self, error: ApiError | NoAnswer) -> RouteUnavailable | None:
+        """Read a failure at a store that never took a file: it may be one that only the server can reach."""
+        if self._reached:
+            return None
+        if isinstance(error, NoAnswer):
+            return RouteUnavailable(f"the store is out of reach from here ({error})")
+        if error.refused:
             said = f"{error.code} {error.reason}".strip() or str(error.status)
-            raise RouteUnavailable(f"the store refuses what the server signed: {said}") from None
-
-    def _out_of_reach(self, error: NoAnswer) -> Exception:
-        """A store that was never reached may be one that only the server can reach."""
-        return error if self._reached else RouteUnavailable(f"the store is out of reach from here ({error})")
+            return RouteUnavailable(f"the store refuses what the server signed: {said}")
+        return None
