@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from urllib.parse import quote, urlsplit
 
+from mlflow_rest_export.artifacts.multipart import WORTH_IT_FROM, MultipartUpload
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError
 from mlflow_rest_export.tracking.protocol import StoredRun
 from mlflow_rest_export.transport import Call, Transport
 
+_log = logging.getLogger("mlflow_rest_export")
 API = "/api/2.0/mlflow-artifacts"
 
 
@@ -21,11 +24,14 @@ class ProxiedRoute:
         base_url: of the tracking server; credentials go nowhere else, even when an artifact URI names
             another host (the SDK sends them there).
         transport: with the credentials of the tracking server.
+        store: without any, for parts of large files that go to the store itself; None: never in parts.
     """
 
-    def __init__(self, base_url: str, transport: Transport) -> None:
+    def __init__(self, base_url: str, transport: Transport, store: Transport | None = None) -> None:
         self._base_url = base_url
         self._transport = transport
+        self._store = store
+        self._in_parts = store is not None
 
     def takes(self, artifact_uri: str) -> bool:
         """Say whether the artifacts are behind this very server."""
@@ -36,6 +42,8 @@ class ProxiedRoute:
 
     def upload(self, run: StoredRun, path: str, content: Content) -> None:
         """PUT one file; a second PUT replaces the first, so a lost answer is simply sent again."""
+        if content.size >= WORTH_IT_FROM and self._in_parts and self._sent_in_parts(run, path, content):
+            return
         call = Call(
             method="PUT",
             url=self._url(run, path),
@@ -55,6 +63,25 @@ class ProxiedRoute:
             yield from self._transport.stream(Call(method="GET", url=self._url(run, path), doing=doing))
         except ApiError as error:
             raise _closed(error) or error from None
+
+    def _sent_in_parts(self, run: StoredRun, path: str, content: Content) -> bool:
+        if self._store is None:
+            return False
+        upload = MultipartUpload(
+            api=f"{self._base_url}{API}",
+            transport=self._transport,
+            store=self._store,
+            place=f"{_quoted(root_of(run, self._base_url))}/{_quoted(path)}",
+            name=path.rpartition("/")[2],
+            content=content,
+        )
+        try:
+            upload.send()
+        except RouteUnavailable as closed:
+            _log.info("%s goes in one piece: %s", path, closed)
+            self._in_parts = not closed.for_all_files
+            return False
+        return True
 
     def _url(self, run: StoredRun, path: str) -> str:
         return f"{self._base_url}{API}/artifacts/{_quoted(root_of(run, self._base_url))}/{_quoted(path)}"

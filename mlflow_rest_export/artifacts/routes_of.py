@@ -22,7 +22,7 @@ Maker = Callable[[RestTracking, Transport], ArtifactRoute]
 """Makes a route from the client of the host and a transport without credentials, for presigned URLs."""
 
 _MAKERS: dict[Route, Maker] = {
-    Route.PROXIED: lambda tracking, _: ProxiedRoute(tracking.target.base_url, tracking.transport),
+    Route.PROXIED: lambda tracking, store: ProxiedRoute(tracking.target.base_url, tracking.transport, store),
     Route.DATABRICKS: DatabricksRoute,
     Route.DATABRICKS_FILES: lambda tracking, _: VolumesRoute(tracking),
     Route.DBFS: lambda tracking, _: DbfsRoute(tracking),
