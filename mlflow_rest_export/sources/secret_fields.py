@@ -61,8 +61,9 @@ _INLINE = tuple(
         rf"(?i)(?P<keep>[?&;](?:{_NAME}|{_SIGNED})=)(?P<hide>{_LITERAL_START}[^\s&#'\"<>]+)",
         # a command: --api-key X, password=X, HF_TOKEN=X, Authorization: Bearer X
         rf"(?i)(?<![\w.-])(?P<keep>--?{_NAME}(?:=|\s+)['\"]?)(?P<hide>{_LITERAL_START}[^\s'\"-][^\s'\"]*)",
-        rf"(?i)(?<![\w.-])(?P<keep>{_NAME}=['\"]?)(?P<hide>{_LITERAL_START}[^\s'\"&;,]+)",
-        rf"(?<![\w.-])(?P<keep>{_VARIABLE}=['\"]?)(?P<hide>{_LITERAL_START}[^\s'\"&;,]{{8,}})",
+        rf"(?i)(?<![\w-])(?P<keep>{_NAME}=['\"]?)(?P<hide>{_LITERAL_START}[^\s'\"&;,]+)",
+        rf"(?P<keep>=['\"]?{LITERAL})(?P<hide>{_LITERAL_START}[^\s'\"]+)",
+        rf"(?<![\w-])(?P<keep>{_VARIABLE}=['\"]?)(?P<hide>{_LITERAL_START}[^\s'\"&;,]{{8,}})",
         r"(?P<keep>\b(?i:bearer|basic)\s+)(?P<hide>[\w.~+/=-]{16,})",
         # tokens that cannot be anything else
         r"\b(?P<keep>nvapi-|hf_|sk-(?:proj-|ant-|or-)?|gh[pousr]_|glpat-|dapi)(?P<hide>[A-Za-z0-9]{20}[\w-]*)",
