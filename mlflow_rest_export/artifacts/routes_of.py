@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from mlflow_rest_export.artifacts.azureml import AzureMlRoute
 from mlflow_rest_export.artifacts.chooser import ChosenRoutes
 from mlflow_rest_export.artifacts.databricks import DatabricksRoute
 from mlflow_rest_export.artifacts.databricks_files import DbfsRoute, VolumesRoute
@@ -26,6 +27,7 @@ _MAKERS: dict[Route, Maker] = {
     Route.DATABRICKS: DatabricksRoute,
     Route.DATABRICKS_FILES: lambda tracking, _: VolumesRoute(tracking),
     Route.DBFS: lambda tracking, _: DbfsRoute(tracking),
+    Route.AZUREML: AzureMlRoute,
     Route.PRESIGNED: PresignedRoute,
     Route.SMALL_UPLOAD: lambda tracking, _: SmallUploadRoute(tracking),
     Route.OBJECT_STORE: lambda tracking, anonymous: ObjectStoreRoute(

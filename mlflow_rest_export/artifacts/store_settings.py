@@ -95,7 +95,8 @@ def _client(tls: Tls) -> dict[str, object]:
 def _s3(bucket: str, prefix: str, variables: Mapping[str, str], client: dict[str, object]) -> StorePlace:
     if variables.get("MLFLOW_S3_EXPECTED_BUCKET_OWNER"):
         raise SettingsError("MLFLOW_S3_EXPECTED_BUCKET_OWNER cannot be honoured by a direct upload")
-    endpoint = variables.get("MLFLOW_S3_ENDPOINT_URL", "").rstrip("/")
+    names = ("MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    endpoint = next((variables[name] for name in names if variables.get(name)), "").rstrip("/")
     region = variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION")
     config: dict[str, object] = {**({"region": region} if region else {}), **_s3_extra(variables)}
     if endpoint:

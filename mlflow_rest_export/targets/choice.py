@@ -6,7 +6,7 @@ from typing import Protocol
 
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import SettingsError
-from mlflow_rest_export.targets import databricks, http, sagemaker
+from mlflow_rest_export.targets import azureml, databricks, http, sagemaker
 from mlflow_rest_export.targets.target import Target
 
 
@@ -22,7 +22,7 @@ class Kind(Protocol):
         ...
 
 
-KINDS: tuple[Kind, ...] = (databricks, sagemaker, http)
+KINDS: tuple[Kind, ...] = (databricks, sagemaker, azureml, http)
 """In this order; the first that recognises a tracking URI makes its target."""
 
 

@@ -233,11 +233,14 @@ class RestTracking:
 
     def run_url(self, run: StoredRun) -> str:
         """Give the page of a run."""
-        return f"{self.experiment_url(run.experiment_id)}/runs/{run.run_id}"
+        return self._page(f"{run.experiment_id}/runs/{run.run_id}")
 
     def experiment_url(self, experiment_id: str) -> str:
         """Give the page of an experiment."""
-        return f"{self.target.page}/experiments/{experiment_id}"
+        return self._page(experiment_id)
+
+    def _page(self, path: str) -> str:
+        return f"{self.target.page}/{self.target.page_of_experiments}/{path}{self.target.page_query}"
 
     def _get(self, path: str, kind: type[_R], query: Mapping[str, str], *, doing: str) -> _R:
         url = f"{self.target.base_url}{API}/{path}"

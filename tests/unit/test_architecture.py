@@ -23,7 +23,7 @@ LAYERS = {
     1: "sources config plan names survey",
     # network: one kind of host, one connection
     2: """targets transport answers aws_answers failures conduct streamed
-        auth oauth aws_auth aws_keys command_auth azure_tokens google_tokens""",
+        auth oauth aws_auth aws_keys command_auth token_auth""",
     # MLflow's own terms
     3: "tracking artifacts",
     # shell: knows the order of things
