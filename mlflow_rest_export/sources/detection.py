@@ -19,7 +19,9 @@ from mlflow_rest_export.sources import (
     junit,
     lighteval,
     lm_eval,
+    mlruns,
     nemo_bundle,
+    nemo_launcher,
     table,
 )
 from mlflow_rest_export.sources.options import ReadOptions
@@ -47,6 +49,8 @@ class Format(Protocol):
 
 
 formats: tuple[Format, ...] = (
+    nemo_launcher,
+    mlruns,
     nemo_bundle,
     lm_eval,
     inspect_ai,
@@ -89,11 +93,12 @@ def read(
             if isinstance(found, Unreadable):
                 yield found
                 continue
-            before = seen.setdefault(found.key, (found.label, _fingerprint(found)))
-            if before[0] == found.label:
+            if found.key not in seen:
+                seen[found.key] = (found.label, _fingerprint(found))
                 yield found
-            elif before[1] != _fingerprint(found):
-                reason = f"the same evaluation as {before[0]}, with other values; export them one at a time"
+            elif seen[found.key][1] != _fingerprint(found):
+                first = seen[found.key][0]
+                reason = f"the same evaluation as {first}, with other values; export them one at a time"
                 yield Unreadable(found.label, f"{found.label}: {reason}")
 
 
