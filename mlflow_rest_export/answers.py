@@ -151,9 +151,14 @@ def is_permanent(error: ApiError) -> bool:
 
 def _redirect(answer: Answer, doing: str, host: str) -> NotMlflow:
     place = without_secrets(answer.headers.get("location", "")).split("?")[0] or "nowhere"
+    advice = (
+        "that is a login page, or the tracking URI lacks https:// or a path: give the address that answers "
+        "itself"
+    )
+    if "accounts.google.com" in place:
+        advice = "that is Google's login page: set MLFLOW_TRACKING_AUTH=google-id-token"
     error = NotMlflow(
-        f"{doing}: {host} redirects to {place[:200]}; that is a login page, or the tracking URI lacks "
-        "https:// or a path: give the address that answers itself",
+        f"{doing}: {host} redirects to {place[:200]}; {advice}",
         status=answer.status,
         request_id=_request_id(answer),
     )

@@ -12,12 +12,13 @@ from mlflow_rest_export.auth import BasicAuth, BearerAuth, CommandToken, FileTok
 from mlflow_rest_export.command_auth import CommandAuth
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.targets import google_identity
 from mlflow_rest_export.targets.aws_signing import gateway_scope, signing_auth
 from mlflow_rest_export.transport import Tls
 
 KUBERNETES = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its token and its namespace; the token is renewed there by the cluster."""
-KNOWN = ("kubernetes", "kubernetes-namespaced")
+KNOWN = ("kubernetes", "kubernetes-namespaced", google_identity.NAME)
 
 
 def auth_of(connection: Connection, *, base_url: str, userinfo: tuple[str, str] | None, tls: Tls) -> AuthBase:
@@ -32,7 +33,6 @@ def auth_of(connection: Connection, *, base_url: str, userinfo: tuple[str, str] 
     Raises:
         SettingsError: what was asked for does not exist or is incomplete.
     """
-    del tls
     if connection.auth not in {"", *KNOWN}:
         raise SettingsError(
             f"MLFLOW_TRACKING_AUTH={connection.auth} names a plugin of the SDK that does not exist here; "
@@ -40,7 +40,10 @@ def auth_of(connection: Connection, *, base_url: str, userinfo: tuple[str, str] 
         )
     if connection.aws_sigv4:
         return signing_auth(connection, gateway_scope(urlsplit(base_url).hostname or "", connection))
-    return _own(connection, userinfo)
+    own = _own(connection, userinfo)
+    if connection.auth == google_identity.NAME:
+        return google_identity.auth_of(base_url, connection.environment, behind=own, tls=tls)
+    return own
 
 
 def _own(connection: Connection, userinfo: tuple[str, str] | None) -> AuthBase:
