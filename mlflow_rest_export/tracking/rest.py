@@ -196,10 +196,20 @@ class RestTracking:
                 return
             query["page_token"] = page.next_page_token
 
-    def log_inputs(self, run_id: str, datasets: Sequence[Dataset]) -> None:
-        """Record dataset inputs; the same ones again change nothing."""
+    def log_inputs(self, run_id: str, datasets: Sequence[Dataset], *, tries: int = 4) -> None:
+        """Record dataset inputs; the same ones again change nothing.
+
+        Where two runs name a new dataset at once, one gets 400 BAD_REQUEST "UNIQUE constraint failed" (3.17.2,
+        sqlite): asked again, the server finds the dataset that the other one made.
+        """
         body = {"run_id": run_id, "datasets": [_dataset(dataset) for dataset in datasets]}
-        self._post("runs/log-inputs", replies.Reply, body, doing=f"naming the datasets of run {run_id}")
+        doing = f"naming the datasets of run {run_id}"
+        try:
+            self._post("runs/log-inputs", replies.Reply, body, doing=doing)
+        except ApiError as error:
+            if error.code != "BAD_REQUEST" or tries == 1:
+                raise
+            self.log_inputs(run_id, datasets, tries=tries - 1)
 
     def update_run(self, run_id: str, *, status: RunStatus, end_time: int | None, run_name: str) -> None:
         """Set status, end time and name together: servers before 2.3 reset whatever is left out."""
