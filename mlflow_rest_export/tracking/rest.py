@@ -199,7 +199,7 @@ class RestTracking:
     def log_inputs(self, run_id: str, datasets: Sequence[Dataset], *, tries: int = 4) -> None:
         """Record dataset inputs; the same ones again change nothing.
 
-        Where two runs name a new dataset at once, one gets 400 BAD_REQUEST "UNIQUE constraint failed" (3.17.2,
+        Where two runs name a new dataset at once, one gets 400 "UNIQUE constraint failed" (3.17.2,
         sqlite): asked again, the server finds the dataset that the other one made.
         """
         body = {"run_id": run_id, "datasets": [_dataset(dataset) for dataset in datasets]}
