@@ -64,7 +64,7 @@ class Attempt:
 
 
 def record(
-    folder: Path, *, name: str = "job", files: int = 5, metrics: int = 12, shift: int = 0
+    folder: Path, *, name: str = "job", files: int = 5, metrics: int = 12, steps: int = 3, shift: int = 0
 ) -> RunRecord:
     """Make a record with files on disk.
 
@@ -72,7 +72,8 @@ def record(
         folder: where its files are written.
         name: makes it another record.
         files: number of files: an empty one, a large one, small ones.
-        metrics: number of metrics; one more has three points.
+        metrics: number of metrics with one point each.
+        steps: points of one more metric, ``loss``.
         shift: makes it the same record with other values and files.
     """
     place = folder / f"{name}-{shift}"
@@ -84,7 +85,7 @@ def record(
         path.write_bytes((f"{name} {number} {shift} " * size).encode()[:size])
         artifacts.append(Artifact(f"task/artifacts/f{number}.txt", path))
     points = [Metric(f"acc_{number}", (number + shift) / 7, START) for number in range(metrics)]
-    points += [Metric("loss", 1 / (step + 1), START + step, step) for step in range(3)]
+    points += [Metric("loss", (1 - shift / 10) / (step + 1), START + step, step) for step in range(steps)]
     key = hashlib.sha256(name.encode()).hexdigest()[:16]
     return RunRecord(
         key=key,

@@ -112,8 +112,9 @@ class MlflowServer:
         self._process = None
 
     def log_tail(self) -> str:
-        """Give the end of the log."""
-        return self.log.read_text(errors="replace")[-TAIL:]
+        """Give the end of the log without what went well."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return "\n".join(line for line in lines if '" 200 OK' not in line and "INFO" not in line)[-TAIL:]
 
     def _command(self) -> list[str]:
         store = (self.folder / "mlruns").as_uri() if self.variant.files else f"sqlite:///{self.folder}/m.db"

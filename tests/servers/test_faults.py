@@ -38,7 +38,8 @@ class Sweep:
     wanted: RunRecord
     before: RunRecord | None = None
     cases: int = 0
-    wrong: list[str] = field(default_factory=list)
+    wrong: dict[str, list[str]] = field(default_factory=dict)
+    """Case -> what was wrong in the end."""
 
     def requests(self) -> int:
         """Count the requests of an export that meets no fault."""
@@ -66,7 +67,8 @@ class Sweep:
         if first.outcome is Outcome.EXPORTED and self.proxy.writes:
             wrong.append(f"re-run wrote: {[seen.path for seen in self.proxy.writes]}")
         self.cases += 1
-        self.wrong += [f"{case} ({first.outcome.value}, {first.error}): {what}" for what in wrong]
+        if wrong:
+            self.wrong[f"{case}, at first {first.outcome.value} ({first.error})"] = wrong
 
     def _prepare(self, case: str) -> None:
         if self.before is not None:
@@ -102,8 +104,8 @@ def test_a_fault_anywhere_leaves_exactly_one_whole_run(
 def test_a_fault_anywhere_in_an_update_leaves_exactly_one_whole_run(
     server: MlflowServer, proxy: FaultProxy, experiment: str, tmp_path: Path, long_run: bool, tally: Tally
 ) -> None:
-    before = record(tmp_path, files=3, metrics=4)
-    wanted = record(tmp_path, files=5, metrics=12, shift=1)
+    before = record(tmp_path, files=3, metrics=4, steps=0)
+    wanted = record(tmp_path, files=5, metrics=12, steps=0, shift=1)
     sweep = Sweep(server, proxy, experiment, wanted, before)
     requests = sweep.requests()
 
