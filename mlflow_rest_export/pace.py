@@ -71,11 +71,13 @@ class Spacing:
     Args:
         rates: calls a second for paths that end so.
         clock: monotonic seconds.
+        burst: calls that may come at once after a pause.
     """
 
-    def __init__(self, rates: Mapping[str, float], *, clock: Callable[[], float]) -> None:
+    def __init__(self, rates: Mapping[str, float], *, clock: Callable[[], float], burst: int = 3) -> None:
         self._rates = dict(rates)
         self._clock = clock
+        self._burst = burst
         self._next: dict[str, float] = {}
         self._lock = threading.Lock()
 
@@ -86,6 +88,7 @@ class Spacing:
             return 0.0
         with self._lock:
             now = self._clock()
-            place = max(now, self._next.get(ending, now))
-            self._next[ending] = place + 1 / self._rates[ending]
-        return place - now
+            gap = 1 / self._rates[ending]
+            place = max(now - (self._burst - 1) * gap, self._next.get(ending, 0.0))
+            self._next[ending] = place + gap
+        return max(0.0, place - now)

@@ -142,6 +142,11 @@ class Files:
     def _volume(self, asked: Asked) -> Said | None:
         kind, _, rest = asked.path.removeprefix("/api/2.0/fs/").partition("/")
         path = "/" + rest
+        if path.startswith("/WorkspaceInternal/"):
+            raise Refusal(403, "PERMISSION_DENIED", "this way to the store is closed here")
+        if kind == "directories" and asked.method == "HEAD":
+            folder = path.rstrip("/") + "/"
+            return Said(200 if any(each.startswith(folder) for each in self.volumes) else 404)
         if kind == "directories" and asked.method == "GET":
             return said_json(self._folder(self.volumes, path, "contents", "is_directory", asked.query))
         if kind == "directories" and asked.method == "PUT":

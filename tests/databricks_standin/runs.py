@@ -69,6 +69,7 @@ class Runs:
             "runs/restore": lambda b: self._stage(b, "active"),
             "runs/search": self._search,
             "runs/log-inputs": self._inputs,
+            "logged-models/search": lambda _: {},
             "runs/log-parameter": lambda b: self._values(b["run_id"], {"params": [b]}),
             "runs/log-metric": lambda b: self._values(b["run_id"], {"metrics": [b]}),
             "runs/set-tag": lambda b: self._values(b["run_id"], {"tags": [b]}),

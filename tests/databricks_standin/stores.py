@@ -187,7 +187,9 @@ class Stores:
             if position < len(self.objects[key]):
                 raise StoreError(400, "InvalidAppendPosition", "below what was flushed")
             self._appended[key][position] = asked.body
-            return Said(202)
+            if query.get("flush") != "true":
+                return Said(202)
+            position += len(asked.body)
         whole = self.objects[key]
         for start in sorted(self._appended[key]):
             if start == len(whole):
