@@ -5,7 +5,6 @@ from __future__ import annotations
 from databricks_standin.files import TRACKING
 from databricks_standin.runs import Run
 from databricks_standin.workspace import Workspace
-
 from mlflow_rest_export import marks
 from mlflow_rest_export.records import RunRecord
 

@@ -1,7 +1,6 @@
-"""Drives the official MLflow SDK against a workspace; run by an interpreter that has it (``nox -s standins``).
+"""Drives the official MLflow SDK against a workspace; run by an interpreter that has it.
 
-Usage: ``python sdk_proof.py HOW FOLDER``; HOW is ``profile`` or ``environment``, where the settings come from.
-Prints one JSON object with what the SDK saw.
+Usage: ``python sdk_proof.py TRACKING_URI FOLDER``. Prints one JSON object with what the SDK saw.
 """
 
 from __future__ import annotations
@@ -96,4 +95,4 @@ if __name__ == "__main__":
     where = Path(sys.argv[2])
     where.mkdir(parents=True, exist_ok=True)
     (where / "ours").mkdir(exist_ok=True)
-    print(json.dumps(main(sys.argv[1], where)))  # noqa: T201  # the answer
+    print(json.dumps(main(sys.argv[1], where)))  # the answer
