@@ -111,7 +111,7 @@ def error_of(answer: Answer, *, doing: str, host: str) -> ApiError:
     reason = without_secrets(" ".join(reason.split()))[:REASON_LENGTH]
     said = f"{host} answered {answer.status}" + (f" {code}" if code else "")
     sentence = f"{doing}: {said}" + (f": {reason}" if reason else "")
-    advice = _advice(answer, code, reason)
+    advice = aws_answers.advice(code, reason) or _advice(answer, code, reason)
     kind = ApiError if code or answer.body.lstrip()[:1] == b"{" or not _is_page(answer) else NotMlflow
     error = kind(
         f"{sentence}; {advice}" if advice else sentence,
