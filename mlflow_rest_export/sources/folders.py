@@ -14,7 +14,7 @@ MAX_DEPTH = 20
 """Deepest folder looked into, below the one that was named."""
 
 
-def walk(folder: Path, whole: Callable[[Path], bool]) -> Iterator[Path]:
+def walk(folder: Path, whole: Callable[[Path], bool], *, max_entries: int = MAX_ENTRIES) -> Iterator[Path]:
     """Give the files of a folder and of those below it, sorted by name, folder by folder.
 
     Hidden folders are left out, and so are links to what lies elsewhere and links to folders.
@@ -22,6 +22,7 @@ def walk(folder: Path, whole: Callable[[Path], bool]) -> Iterator[Path]:
     Args:
         folder: where to begin; it may itself be a link.
         whole: asked for each folder: True to give the folder itself and nothing below it.
+        max_entries: most files and folders looked at.
 
     Raises:
         SourceError: there is more than the bounds allow.
@@ -38,8 +39,8 @@ def walk(folder: Path, whole: Callable[[Path], bool]) -> Iterator[Path]:
         with os.scandir(place) as found:
             names = sorted(entry.name for entry in found)
         seen += len(names)
-        if seen > MAX_ENTRIES:
-            raise SourceError(f"{folder} holds more than {MAX_ENTRIES} files; name the folders inside it")
+        if seen > max_entries:
+            raise SourceError(f"{folder} holds more than {max_entries} files; name the folders inside it")
         below = []
         for path in (place / name for name in names):
             if path.is_dir() and not path.is_symlink():

@@ -60,7 +60,7 @@ def read_json(path: Path, *, max_bytes: int = MAX_BYTES) -> object:
     return parse_json(data, str(path))
 
 
-def read_members(path: Path, *, leave: Iterable[str] = ()) -> dict[str, object]:
+def read_members(path: Path, *, leave: Iterable[str] = (), max_bytes: int = MAX_BYTES) -> dict[str, object]:
     """Read a file that is one object, except the members named in ``leave``, however large those are.
 
     Raises:
@@ -77,8 +77,8 @@ def read_members(path: Path, *, leave: Iterable[str] = ()) -> dict[str, object]:
                 if member.key in left:
                     continue
                 size += member.end - member.start
-                if size > MAX_BYTES:
-                    raise SourceError(f"cannot read {path}: it holds over {MAX_BYTES >> 20} MiB of results")
+                if size > max_bytes:
+                    raise SourceError(f"cannot read {path}: it holds over {max_bytes >> 20} MiB of results")
                 file.seek(member.start)
                 data = file.read(member.end - member.start)
                 taken[member.key] = parse_json(data, str(path), file=path, offset=member.start)
@@ -107,9 +107,8 @@ def parse_json(data: bytes, name: str, *, file: Path | None = None, offset: int 
     except json.JSONDecodeError as error:
         at = len(error.doc[: error.pos].encode("utf-8", "surrogatepass"))
         place = _place(data, at, file, offset)
-        said = (
-            "the file ends in the middle" if error.pos >= len(error.doc) else f"not JSON, {_lower(error.msg)}"
-        )
+        cut = error.pos >= len(error.doc) or error.msg.startswith("Unterminated string")
+        said = "the file ends in the middle" if cut else f"not JSON, {_lower(error.msg)}"
         raise SourceError(f"{name}:{place}: {said}") from None
     except _Refused as error:
         raise SourceError(f"{name}: {error}") from None

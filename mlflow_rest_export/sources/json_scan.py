@@ -22,8 +22,9 @@ READ_SIZE = 1 << 20
 """Bytes read at once."""
 
 _OUTER = re.compile(rb'["{}\[\],:]')
-_NESTED = re.compile(rb'["{}\[\]]')
-_STRING = re.compile(rb'["\\]')
+_NESTED = re.compile(rb'"[^"\\]*"|["{}\[\]]')
+"""Deeper down most strings are walked over at once."""
+_BACKSLASH = ord("\\")
 _SPACE = b" \t\r\n"
 _OPENS = {ord("}"): ord("{"), ord("]"): ord("[")}
 _BOM = b"\xef\xbb\xbf"
@@ -113,10 +114,12 @@ class _Walk:
                 self._between(data, at, end)
             if match is None:
                 break
+            at = match.end()
+            if at - end > 1:
+                continue
             member = self._structure(data[end], self.offset + end)
             if member is not None:
                 yield member
-            at = end + 1
         self.offset += len(data)
 
     def finish(self) -> None:
@@ -145,19 +148,15 @@ class _Walk:
 
     def _string(self, data: bytes, at: int) -> int:
         """Walk on inside a string; give the place behind what was walked."""
-        if self.escaped:
-            self.escaped = False
-            end, after = at + 1, at + 1
-        elif (match := _STRING.search(data, at)) is None:
-            end = after = len(data)
-        elif match.group() == b"\\":
-            self.escaped = True
-            end = after = match.end()
-        else:
-            self.in_string = False
-            end, after = match.start(), match.end()
+        start = at + self.escaped
+        end = data.find(b'"', start)
+        while end >= 0 and _is_escaped(data, start, end):
+            end = data.find(b'"', end + 1)
+        self.escaped = end < 0 and _is_escaped(data, start, len(data))
+        self.in_string = end < 0
+        after = len(data) if end < 0 else end + 1
         if self.expects == "key":
-            self.key += data[at:end]
+            self.key += data[at : len(data) if end < 0 else end]
             if len(self.key) > MAX_KEY:
                 raise NotAnObject(f"a key is longer than {MAX_KEY} bytes", self.offset + at)
             if not self.in_string:
@@ -237,3 +236,11 @@ class _Walk:
             return str(json.loads(b'"%b"' % bytes(self.key)))
         except ValueError:
             raise NotAnObject("a key is not JSON text", where) from None
+
+
+def _is_escaped(data: bytes, start: int, at: int) -> bool:
+    """Say whether an odd number of backslashes stands before a place, none of them before ``start``."""
+    before = at
+    while before > start and data[before - 1] == _BACKSLASH:
+        before -= 1
+    return (at - before) % 2 == 1

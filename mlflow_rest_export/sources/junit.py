@@ -60,6 +60,10 @@ class _Halt(Exception):
     """Ends the parsing from inside a handler; the message says why."""
 
 
+_BROKEN = (expat.ExpatError, _Halt, LookupError, ValueError)
+"""What parsing ends with: the last two are Python's word on encodings it does not know or cannot use."""
+
+
 @dataclass(slots=True)
 class _Reader:
     """Takes elements in as they come."""
@@ -118,7 +122,7 @@ def recognises(path: Path) -> bool:
     if not path.is_file():
         return False
     reader = _Reader()
-    with contextlib.suppress(OSError, expat.ExpatError, _Halt), path.open("rb") as file:
+    with contextlib.suppress(OSError, *_BROKEN), path.open("rb") as file:
         _parser(reader).Parse(file.read(READ_SIZE), False)  # noqa: FBT003  # expat knows no keywords
     return reader.began
 
@@ -180,7 +184,7 @@ def _suites(path: Path) -> list[_Suite]:
     except expat.ExpatError as error:
         said = expat.ErrorString(error.code)
         raise SourceError(f"{path}:{error.lineno}:{error.offset + 1}: not XML, {said}") from None
-    except _Halt as error:
+    except _BROKEN as error:
         raise SourceError(f"{path}: {error}") from None
     if not reader.suites:
         raise SourceError(f"{path}: it has no test suite")

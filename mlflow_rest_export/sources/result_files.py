@@ -48,7 +48,7 @@ def checked(model: type[Border], document: object, path: Path) -> Border:
         mistakes = error.errors(include_url=False, include_context=False, include_input=False)
     place = ".".join(str(part) for part in mistakes[0]["loc"])
     where = f" {place if len(place) <= _SHOWN else place[:_SHOWN] + '...'}:" if place else ""
-    more = f" (and {len(mistakes) - 1} more mistakes)" if len(mistakes) > 1 else ""
+    more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
     said = mistakes[0]["msg"]
     raise SourceError(f"{path}:{where} {said[:1].lower()}{said[1:]}{more}")
 

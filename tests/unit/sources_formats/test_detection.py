@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from result_samples import (
+    BUNDLE,
+    BUNDLES,
+    EEE,
+    HELM,
+    INSPECT_EVAL,
+    INSPECT_JSON,
+    JUNIT,
+    LIGHTEVAL,
+    LM_EVAL,
+    SAMPLES,
+    TABLES,
+    copied,
+    document,
+    written,
+)
+
+from mlflow_rest_export.errors import SettingsError, SourceError
+from mlflow_rest_export.records import RunRecord, Unreadable
+from mlflow_rest_export.sources import detection, folders
+from mlflow_rest_export.sources.options import ReadOptions
+
+
+def read(*paths: Path, form: str = "auto", **settings: Any) -> list[RunRecord | Unreadable]:
+    return list(detection.read(paths, ReadOptions(**settings), format=form))
+
+
+def keys(*paths: Path, form: str = "auto") -> list[str]:
+    found = read(*paths, form=form)
+    assert all(isinstance(record, RunRecord) for record in found), found
+    return [record.key.partition(":")[0] for record in found if isinstance(record, RunRecord)]
+
+
+def reasons(*paths: Path, form: str = "auto") -> list[str]:
+    return [found.reason for found in read(*paths, form=form) if isinstance(found, Unreadable)]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (BUNDLE, "nemo-bundle"),
+        (LM_EVAL, "lm-eval"),
+        (INSPECT_EVAL, "inspect"),
+        (INSPECT_JSON, "inspect"),
+        (LIGHTEVAL, "lighteval"),
+        (HELM, "helm"),
+        (HELM / "stats.json", "helm"),
+        (EEE, "eee"),
+        (JUNIT, "junit"),
+        (TABLES / "history.csv", "table"),
+        (TABLES / "flat.yaml", "table"),
+    ],
+)
+def test_the_format_is_chosen_by_content(path: Path, expected: str, tmp_path: Path) -> None:
+    assert keys(path) == [expected]
+    if path.is_file() and expected not in {"helm", "table"}:
+        assert keys(written(tmp_path, "renamed.dat", path.read_bytes())) == [expected]
+
+
+def test_a_folder_gives_all_its_results_in_one_order() -> None:
+    found = read(SAMPLES)
+
+    assert not [record for record in found if isinstance(record, Unreadable)]
+    assert [record.label for record in found] == sorted(record.label for record in found)
+    assert keys(SAMPLES) == [
+        *["eee"] * 2,
+        "helm",
+        *["inspect"] * 2,
+        "junit",
+        *["lighteval"] * 2,
+        "lm-eval",
+        *["nemo-bundle"] * 2,
+    ]
+
+
+def test_a_run_folder_of_several_bundles_gives_each() -> None:
+    assert keys(BUNDLES) == ["nemo-bundle", "nemo-bundle"]
+
+
+def test_one_result_is_given_once_however_often_it_lies_there(tmp_path: Path) -> None:
+    copied(LM_EVAL, tmp_path / "a")
+    copied(LM_EVAL, tmp_path / "b")
+
+    assert len(read(tmp_path, tmp_path / "a", LM_EVAL, LM_EVAL)) == 1
+
+
+def test_both_forms_of_a_log_are_one_result() -> None:
+    assert keys(INSPECT_EVAL, INSPECT_JSON) == ["inspect"]
+
+
+def test_two_versions_of_one_result_are_not_mixed(tmp_path: Path) -> None:
+    log = document(INSPECT_JSON)
+    log["results"]["scores"][0]["metrics"]["accuracy"]["value"] = 1
+    path = written(tmp_path, "scored.json", log)
+
+    first, second = read(INSPECT_JSON, path)
+
+    assert isinstance(first, RunRecord)
+    assert isinstance(second, Unreadable)
+    assert second.reason == (
+        f"{path}: the same evaluation as {INSPECT_JSON}, with other values; export them one at a time"
+    )
+
+
+def test_a_parent_and_its_children_are_all_given() -> None:
+    assert len(read(LM_EVAL, per_task=True)) == 3
+
+
+def test_what_could_be_two_formats_names_the_flag(tmp_path: Path) -> None:
+    both = {**document(LM_EVAL), **document(EEE)}
+    path = written(tmp_path, "both.json", both)
+
+    said = f"{path} could be lm-eval or eee; say which with --format"
+    assert reasons(path) == reasons(tmp_path) == [said]
+    assert keys(path, form="eee") == keys(tmp_path, form="eee") == ["eee"]
+
+
+def test_a_folder_without_results_says_so_in_one_line(tmp_path: Path) -> None:
+    copied(TABLES / "history.csv", tmp_path)
+
+    (said,) = reasons(tmp_path)
+    assert said.startswith(f"{tmp_path}: no result of a known format in it (looked for ")
+    assert "lm-eval" in said
+    assert "table" not in said
+
+
+def test_tables_in_a_folder_are_read_when_the_format_is_named(tmp_path: Path) -> None:
+    copied(TABLES / "history.csv", tmp_path, ["history.csv", "flat.yaml"])
+
+    assert keys(tmp_path, form="table") == ["table", "table"]
+
+
+@pytest.mark.parametrize("name", ["results_1.json", "eval-1.json", "run.eval", "run_spec.json"])
+def test_a_broken_result_in_a_folder_is_told_not_passed_over(tmp_path: Path, name: str) -> None:
+    written(tmp_path, "fine.json", document(LM_EVAL))
+    path = written(tmp_path, name, '{"oops": ')
+
+    (said,) = reasons(tmp_path)
+    assert said.startswith(str(path))
+    assert len(read(tmp_path)) == 2
+
+
+def test_a_broken_file_that_is_named_is_told_with_its_place(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.json", LM_EVAL.read_text()[:200])
+
+    assert reasons(path) == [f"{path}:9:7: the file ends in the middle"]
+
+
+def test_a_file_of_no_known_form_says_what_can_be_said(tmp_path: Path) -> None:
+    path = written(tmp_path, "notes.txt", "hello")
+
+    (said,) = reasons(path)
+    assert said.startswith(f"{path}: its format is not known; say with --format which of nemo")
+
+
+def test_with_a_format_named_its_own_reason_is_given(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.json", {"results": 3})
+
+    assert reasons(path, form="lm-eval") == [f"{path}: results: input should be a valid dictionary"]
+
+
+def test_an_unknown_format_is_a_mistake_of_the_settings() -> None:
+    with pytest.raises(SettingsError, match="there is no format csv; there are auto, "):
+        read(LM_EVAL, form="csv")
+
+
+def test_paths_that_are_no_files_are_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    assert reasons(tmp_path / "pipe", tmp_path / "none", Path("a\0b")) == [
+        f"cannot read {tmp_path / 'pipe'}: it is neither a file nor a folder",
+        f"cannot read {tmp_path / 'none'}: there is no such file or folder",
+        "cannot read a\0b: there is no such file or folder",
+    ]
+    assert reasons(tmp_path)[0].startswith(f"{tmp_path}: no result")
+
+
+def test_links_that_lead_out_of_a_folder_are_not_followed(tmp_path: Path) -> None:
+    copied(LM_EVAL, tmp_path / "away")
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "file.json").symlink_to(tmp_path / "away" / LM_EVAL.name)
+    (home / "folder").symlink_to(tmp_path / "away")
+    (home / "loop").symlink_to(home)
+    (home / "dangling").symlink_to(home / "none")
+
+    assert reasons(home)[0].startswith(f"{home}: no result of a known format")
+
+
+def test_links_inside_a_folder_and_to_it_are_fine(tmp_path: Path) -> None:
+    copied(LM_EVAL, tmp_path / "home" / "below")
+    (tmp_path / "home" / "again.json").symlink_to(tmp_path / "home" / "below" / LM_EVAL.name)
+    (tmp_path / "link").symlink_to(tmp_path / "home")
+
+    (record,) = read(tmp_path / "link")
+    assert record.label == str(tmp_path / "link" / "again.json")
+
+
+def test_hidden_folders_are_left_out(tmp_path: Path) -> None:
+    copied(LM_EVAL, tmp_path / ".cache")
+
+    assert reasons(tmp_path)
+
+
+def test_a_folder_is_walked_within_bounds(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath("deep", *["d"] * (folders.MAX_DEPTH + 1))
+    copied(LM_EVAL, deep)
+    copied(LM_EVAL, tmp_path / "deep")
+
+    found = read(tmp_path / "deep")
+    assert isinstance(found[0], RunRecord)
+    assert reasons(tmp_path / "deep")[0].startswith(f"{tmp_path / 'deep'} holds folders deeper than 20")
+
+    with pytest.raises(SourceError, match="holds more than 3 files"):
+        list(folders.walk(SAMPLES, lambda _: False, max_entries=3))
+
+
+def test_a_path_that_no_system_takes_is_told() -> None:
+    (said,) = reasons(Path("a" * 5000))
+    assert said.endswith("file name too long")
