@@ -106,8 +106,8 @@ def parse_metric_line(line: str, *, key: str) -> Metric:
 
 
 def meta_text(values: Mapping[str, object]) -> str:
-    """Write a meta.yaml."""
-    return yaml.safe_dump(dict(values), sort_keys=True, allow_unicode=True, default_flow_style=False)
+    """Write a meta.yaml, in ASCII: PyYAML does not read every letter back that it writes as it is."""
+    return yaml.safe_dump(dict(values), sort_keys=True, allow_unicode=False, default_flow_style=False)
 
 
 def new_experiment_meta(experiment_id: str, name: str, *, location: str, now: int) -> dict[str, object]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlflow_rest_export import marks
@@ -30,14 +30,13 @@ class Kind(enum.Enum):
     RUN = enum.auto()
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class _Entry:
-    """One run in the order in which runs are given: runs with neighbouring keys are found by one search."""
+    """One run that is there."""
 
-    depth: int
-    experiment: int
+    experiment: Experiment
     key: str
-    run: str
+    folder: Path
 
 
 def recognises(path: Path) -> bool:
@@ -50,18 +49,18 @@ def recognises(path: Path) -> bool:
 
 def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
     """Give every run, and an ``Unreadable`` for each run and experiment that is damaged."""
+    path = path.absolute()
     try:
-        experiments = list(_experiments(path, options))
+        kind = kind_of(path)
+        experiments = list(_experiments(path, kind, options))
     except OSError as error:
-        yield Unreadable(str(path), f"cannot read {path}: {(error.strerror or str(error)).lower()}")
+        yield _unreadable(path, error)
         return
-    yield from (found for found in experiments if isinstance(found, Unreadable))
-    sound = [found for found in experiments if isinstance(found, Experiment)]
-    only = path.absolute().name if kind_of(path) is Kind.RUN else None
-    parents: dict[str, Path] = {}
-    for entry in _in_order(sound, only, parents):
-        experiment = sound[entry.experiment]
-        record = read_run(Place(experiment.folder / entry.run, experiment), parents, options)
+    index = _Index(only=path.name if kind is Kind.RUN else None)
+    for experiment in experiments:
+        yield from index.take(experiment)
+    for entry in index.in_order():
+        record = read_run(Place(entry.folder, entry.experiment), index.parents, options)
         if record is not None:
             yield record
 
@@ -98,24 +97,32 @@ def _is_experiment(folder: Path) -> bool:
     try:
         meta = reading.raw_meta(folder)
     except SourceError:
-        runs = reading.subfolders(folder) if folder.name.isdigit() else []
-        return any(_looks_like_run(folder / name) for name in runs)
+        return folder.name.isdigit() and _holds_runs(folder)
     return "experiment_id" in meta and "run_id" not in meta and "run_uuid" not in meta
+
+
+def _holds_runs(folder: Path) -> bool:
+    try:
+        return any(_looks_like_run(folder / name) for name in reading.subfolders(folder))
+    except OSError:
+        return True  # what may not be looked at is named, not passed over
 
 
 def _looks_like_run(folder: Path) -> bool:
     """Tell the folder of a run, damaged or not, from whatever else may lie beside runs."""
     if folder.name in layout.NO_RUNS or folder.name == layout.CREATING:
         return False
-    parts = (layout.METRICS, layout.PARAMS)
-    return (folder / layout.META).exists() or any((folder / name).is_dir() for name in parts)
+    try:
+        has_parts = any((folder / name).is_dir() for name in (layout.METRICS, layout.PARAMS))
+        return has_parts or (folder / layout.META).exists()
+    except OSError:
+        return True
 
 
-def _experiments(path: Path, options: ReadOptions) -> Iterator[Experiment | Unreadable]:
-    path = path.absolute()
-    kind = kind_of(path)
+def _experiments(path: Path, kind: Kind | None, options: ReadOptions) -> Iterator[Experiment]:
+    """Give the experiments, with the reason where one cannot be read."""
     if kind is Kind.RUN:
-        yield _experiment(path.parent, needed=False)
+        yield replace(_experiment(path.parent), reason="")
     elif kind is Kind.EXPERIMENT:
         yield _experiment(path)
     else:
@@ -123,18 +130,16 @@ def _experiments(path: Path, options: ReadOptions) -> Iterator[Experiment | Unre
             for name in reading.subfolders(parent):
                 if name != layout.TRASH and _is_experiment(parent / name):
                     found = _experiment(parent / name)
-                    if isinstance(found, Unreadable) or options.include_deleted or not found.deleted:
+                    if options.include_deleted or not found.deleted:
                         yield found
 
 
-def _experiment(folder: Path, *, needed: bool = True) -> Experiment | Unreadable:
+def _experiment(folder: Path) -> Experiment:
     try:
         meta = _experiment_meta(folder)
     except SourceError as error:
-        if not needed:
-            return Experiment(folder, name=None, deleted=False)
         reason = f"{error}; its runs are left out: write the experiment_id and name into its {layout.META}"
-        return Unreadable(str(folder), reason)
+        return Experiment(folder, name=None, deleted=False, reason=reason)
     deleted = meta.lifecycle_stage == layout.DELETED or folder.parent.name == layout.TRASH
     return Experiment(folder, meta.name, deleted=deleted)
 
@@ -146,29 +151,58 @@ def _experiment_meta(folder: Path) -> layout.ExperimentMeta:
     return meta
 
 
-def _in_order(experiments: list[Experiment], only: str | None, parents: dict[str, Path]) -> list[_Entry]:
-    """Give all runs, each after its parent; fills ``parents`` with the folders of all runs that are one."""
-    runs: list[tuple[int, str, str]] = []
-    parent_of: dict[str, str] = {}
-    folders: dict[str, Path] = {}
-    for number, experiment in enumerate(experiments):
-        for name in _runs_of(experiment, only):
+class _Index:
+    """Which runs there are and which is whose parent; some hundred bytes for each.
+
+    Args:
+        only: the one run that is wanted; None for all.
+    """
+
+    def __init__(self, only: str | None) -> None:
+        self._only = only
+        self._entries: list[_Entry] = []
+        self._parent_of: dict[str, str] = {}
+        self.parents: dict[str, Path] = {}
+        """Run id -> folder of every run that is named as a parent."""
+
+    def take(self, experiment: Experiment) -> Iterator[Unreadable]:
+        """Add the runs of an experiment, or say why it has none."""
+        if experiment.reason:
+            yield Unreadable(str(experiment.folder), experiment.reason)
+            return
+        try:
+            names = [self._only] if self._only else reading.subfolders(experiment.folder)
+        except OSError as error:
+            yield _unreadable(experiment.folder, error)
+            return
+        for name in names:
             folder = experiment.folder / name
-            runs.append((number, _tag(folder, marks.KEY), name))
-            parent = _tag(folder, layout.PARENT_TAG)
-            if parent:
-                parent_of[name] = parent
-                folders.setdefault(parent, experiment.folder / parent)
-    for number, _, name in runs:
-        if name in folders:
-            folders[name] = experiments[number].folder / name
-    parents.update((name, folder) for name, folder in folders.items() if layout.is_run_id(name))
-    return sorted(_Entry(_depth(name, parent_of), number, key, name) for number, key, name in runs)
+            if _looks_like_run(folder):
+                self._entries.append(_Entry(experiment, _tag(folder, marks.KEY), folder))
+                parent = _tag(folder, layout.PARENT_TAG)
+                if layout.is_run_id(parent):
+                    self._parent_of[name] = parent
+                    self.parents.setdefault(parent, experiment.folder / parent)
 
+    def in_order(self) -> list[_Entry]:
+        """Give all runs, parents first; those with neighbouring keys, found by one search, together."""
+        for entry in self._entries:
+            if entry.folder.name in self.parents:
+                self.parents[entry.folder.name] = entry.folder
+        return sorted(self._entries, key=self._place)
 
-def _runs_of(experiment: Experiment, only: str | None) -> list[str]:
-    names = [only] if only else reading.subfolders(experiment.folder)
-    return [name for name in names if _looks_like_run(experiment.folder / name)]
+    def _place(self, entry: _Entry) -> tuple[int, Path, str, str]:
+        return self._depth(entry.folder.name), entry.experiment.folder, entry.key, entry.folder.name
+
+    def _depth(self, run: str) -> int:
+        """Count the runs above a run; runs in a circle have none."""
+        above: set[str] = set()
+        while (parent := self._parent_of.get(run)) is not None:
+            if parent in above:
+                return 0
+            above.add(parent)
+            run = parent
+        return len(above)
 
 
 def _tag(folder: Path, key: str) -> str:
@@ -178,12 +212,6 @@ def _tag(folder: Path, key: str) -> str:
     return ""
 
 
-def _depth(run: str, parent_of: dict[str, str]) -> int:
-    """Count the runs above a run; runs in a circle have none."""
-    above: dict[str, None] = {}
-    while (parent := parent_of.get(run)) is not None:
-        if parent in above:
-            return 0
-        above[parent] = None
-        run = parent
-    return len(above)
+def _unreadable(path: Path, error: OSError) -> Unreadable:
+    reason = (error.strerror or str(error)).lower()
+    return Unreadable(str(path), f"cannot read {error.filename or path}: {reason}")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from mlflow_rest_export import mlruns_layout as layout
 from mlflow_rest_export import mlruns_reading as reading
@@ -135,7 +135,15 @@ def _elsewhere(artifact_uri: str, root: Path) -> str:
         host = parts.hostname or ""
     except ValueError:
         return "another place"
-    inside = tuple(part for part in parts.path.split("/") if part)[-3:]
-    if parts.scheme in {"", "file"} and inside == root.parts[-3:]:
-        return ""
-    return f"{parts.scheme or 'file'}://{host}{parts.path}" if artifact_uri else ""
+    if parts.scheme not in {"", "file"}:
+        return f"{parts.scheme}://{host}{parts.path}"
+    place = Path(unquote(parts.path))
+    # The old place of a store that was moved: gone, or the very folder that is being read.
+    return str(place) if parts.path and _holds_files(place) and not place.samefile(root) else ""
+
+
+def _holds_files(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return False

@@ -44,6 +44,8 @@ class Experiment:
     folder: Path
     name: str | None
     deleted: bool
+    reason: str = ""
+    """Why its runs cannot be read; "" when they can."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,10 +49,12 @@ def check_root(root: Path) -> None:
             f"MLflow finds no runs below a folder named {layout.ARTIFACTS!r}, and {root} is below one: "
             "choose a folder outside of it"
         )
-    existing = next(path for path in (root, *root.parents) if path.exists())
+    # What may not be looked at counts as missing here, and then the folder above it cannot be written.
+    existing = next(path for path in (root, *root.parents) if os.path.exists(path))  # noqa: PTH110
     if not existing.is_dir():
         raise SettingsError(f"{existing} is a file: choose a folder for the runs, such as ./mlruns")
-    if not os.access(existing, os.W_OK | os.X_OK):
+    effective = os.access in os.supports_effective_ids
+    if not os.access(existing, os.W_OK | os.X_OK, effective_ids=effective):
         raise SettingsError(f"no permission to write to {existing}: choose another folder for the runs")
     if existing == root:
         _check_neighbours(root)
@@ -61,7 +63,8 @@ def check_root(root: Path) -> None:
 def _check_neighbours(root: Path) -> None:
     """Look for a folder that MLflow would take for an experiment, with an id that stops every listing."""
     try:
-        folders = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+        with os.scandir(root) as entries:
+            folders = sorted(entry.name for entry in entries if entry.is_dir())
     except OSError as error:
         raise SettingsError(f"cannot list {root}: {(error.strerror or '').lower()}") from None
     for name in folders:
