@@ -109,7 +109,7 @@ def error_of(answer: Answer, *, doing: str, host: str) -> ApiError:
     code, reason = _code_and_reason(answer)
     reason = reason or answer.headers.get("x-databricks-reason-phrase", "")
     reason = without_secrets(" ".join(reason.split()))[:REASON_LENGTH]
-    said = f"{host} answered {answer.status}" + (f" {code}" if code else "")
+    said = f"{host} answered {answer.status}" + (f" {code}" if code and not code.isdigit() else "")
     sentence = f"{doing}: {said}" + (f": {reason}" if reason else "")
     advice = aws_answers.advice(code, reason) or _advice(answer, code, reason)
     kind = ApiError if code or answer.body.lstrip()[:1] == b"{" or not _is_page(answer) else NotMlflow
@@ -205,7 +205,7 @@ def _of_a_text(answer: Answer, code: str) -> tuple[str, str]:
 
 
 def _advice(answer: Answer, code: str, reason: str) -> str:
-    if answer.status == 401:
+    if answer.status == 401 or code in {"401", "403"}:  # numbers are how Databricks' front door speaks
         return _advice_of_401(answer)
     if answer.status == 403 and "host header" in reason.lower():
         return "start the server with --allowed-hosts naming this host (MLflow 3.5 and later check it)"

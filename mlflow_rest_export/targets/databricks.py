@@ -30,12 +30,13 @@ from mlflow_rest_export.transport import Tls
 ZONES = (
     ".cloud.databricks.com",
     ".cloud.databricks.us",
+    ".dev.databricks.com",
     ".gcp.databricks.com",
     ".azuredatabricks.net",
     ".databricks.azure.us",
     ".databricks.azure.cn",
 )
-"""Where workspaces live on AWS, Google and Azure; ``.dev.`` and ``.staging.`` ones end so, too."""
+"""Where workspaces live on AWS, Google and Azure; most ``.dev.`` and ``.staging.`` ones end so, too."""
 LIMITS = Limits(
     param_value=500,
     tag_value=5000,
