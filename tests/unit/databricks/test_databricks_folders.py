@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from databricks_standin.tokens import PAT
@@ -83,10 +84,8 @@ def test_a_file_that_may_not_be_read_is_an_error(
         list(artifacts.read(run_at(uri), "a"))
 
 
-def test_a_file_above_what_one_put_holds_has_no_way(artifacts: ChosenRoutes, tmp_path: object) -> None:
-    del tmp_path
-    huge = FileContent.__new__(FileContent)
-    object.__setattr__(huge, "size", LARGEST + 1)
+def test_a_file_above_what_one_put_holds_has_no_way(artifacts: ChosenRoutes, tmp_path: Path) -> None:
+    huge = FileContent(tmp_path / "huge", LARGEST + 1)
 
     with pytest.raises(TrackingError, match=r"Databricks Files API: one PUT holds 5 GiB at most"):
         artifacts.upload(run_at(VOLUME), "huge", huge)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mlflow_rest_export.artifacts import databricks as route
 from mlflow_rest_export.artifacts.chooser import ChosenRoutes
 from mlflow_rest_export.artifacts.databricks_parts import PartsUpload
-from mlflow_rest_export.artifacts.leases import Lease
+from mlflow_rest_export.artifacts.leases import Lease, Place
 from mlflow_rest_export.artifacts.routes_of import artifacts_of
 from mlflow_rest_export.artifacts.signed_uploads import upload
 from mlflow_rest_export.conduct import Conduct
@@ -58,7 +58,7 @@ class Bench:
         databricks = route.DatabricksRoute(self.tracking, Transport(conduct=self.conduct))
         place = databricks._ask("write", self.run, [path])[path]
 
-        def renew() -> route.Place:
+        def renew() -> Place:
             return databricks._ask("write", self.run, [path])[path]
 
         return Lease(Transport(conduct=self.conduct), place, renew=renew, doing="uploading")
@@ -232,7 +232,7 @@ def test_an_answer_without_the_place_is_told(on_s3: Bench) -> None:
         on_s3.artifacts.upload(on_s3.run, "a", BytesContent(b"x"))
 
 
-def test_a_kind_of_store_may_come_as_its_number(on_s3: Bench) -> None:
+def test_a_kind_of_store_may_come_as_its_number() -> None:
     info = route.CredentialInfo.model_validate({"path": "a", "type": 4, "signed_uri": "https://x"})
 
     assert info.as_place().store.value == LAKE

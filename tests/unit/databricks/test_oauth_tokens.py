@@ -106,8 +106,12 @@ def test_while_one_thread_renews_early_the_others_go_on(token: OAuthToken, giver
     giver.now += giver.lifetime - EARLY + 1
     seen: list[str] = []
 
+    def prepare() -> None:
+        token.prepare(CONDUCT)
+        seen.append(token.value)
+
     def other() -> None:
-        thread = threading.Thread(target=lambda: (token.prepare(CONDUCT), seen.append(token.value)))
+        thread = threading.Thread(target=prepare)
         thread.start()
         thread.join(5)
 
