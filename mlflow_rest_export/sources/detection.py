@@ -21,6 +21,7 @@ from mlflow_rest_export.sources import (
     lm_eval,
     mlruns,
     nemo_bundle,
+    nemo_folders,
     nemo_launcher,
     table,
 )
@@ -122,7 +123,7 @@ def _at(path: Path, options: ReadOptions, chosen: tuple[Format, ...]) -> Iterato
 def _folder(folder: Path, options: ReadOptions, chosen: tuple[Format, ...]) -> Iterator[Found]:
     specific = chosen if len(chosen) == 1 else tuple(module for module in chosen if module is not table)
     any_found = False
-    for path in folders.walk(folder, lambda place: any(module.recognises(place) for module in specific)):
+    for path in folders.walk(folder, lambda place: _is_whole(place, specific)):
         fitting = [module for module in specific if module.recognises(path)]
         if fitting:
             any_found = True
@@ -133,6 +134,15 @@ def _folder(folder: Path, options: ReadOptions, chosen: tuple[Format, ...]) -> I
     if not any_found:
         known = ", ".join(module.NAME for module in specific)
         yield Unreadable(str(folder), f"{folder}: no result of a known format in it (looked for {known})")
+
+
+def _is_whole(folder: Path, chosen: tuple[Format, ...]) -> bool:
+    """Say whether a folder belongs to one result or format with all that is in it."""
+    if not any(module.recognises(folder) for module in chosen):
+        return False
+    # Beside the invocations in an output folder of the launcher other results may lie.
+    jobs = nemo_folders.jobs_below(folder.absolute()) if len(chosen) > 1 else []
+    return not jobs or jobs[0].parent == folder.absolute()
 
 
 def _file(path: Path, options: ReadOptions, chosen: tuple[Format, ...]) -> Iterator[Found]:
