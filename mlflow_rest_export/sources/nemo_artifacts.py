@@ -47,7 +47,7 @@ class _Gathering:
         Raises:
             SourceError: the file is required and cannot be read.
         """
-        if not self.files.holds(source):
+        if self.leads_away(source):
             self.left_out(target, source, f"it is a link that leaves {self.files.root}")
         elif reason := _why_unreadable(source):
             if required:
@@ -57,6 +57,10 @@ class _Gathering:
             self._add_masked(source, target)
         else:
             self.artifacts.append(Artifact(target, source))
+
+    def leads_away(self, path: Path) -> bool:
+        """Whether a path in a folder that is inside is a link to something outside."""
+        return path.is_symlink() and not self.files.holds(path)
 
     def left_out(self, target: str, source: Path, reason: str) -> None:
         """Tell that a file is not uploaded."""
@@ -155,7 +159,7 @@ def _tree(found: _Gathering, top: Path, target: str, patterns: tuple[str, ...]) 
     waiting = [top]
     while waiting:
         current = waiting.pop()
-        place = f"{target}/{current.relative_to(top).as_posix()}"
+        place = target if current == top else f"{target}/{current.relative_to(top).as_posix()}"
         folders = []
         for path in _folder(found, current, place):
             if _matches(path.name, (*patterns, *_SECRET_FILES)):
@@ -170,7 +174,7 @@ def _tree(found: _Gathering, top: Path, target: str, patterns: tuple[str, ...]) 
 
 
 def _folder(found: _Gathering, folder: Path, target: str) -> list[Path]:
-    if not found.files.holds(folder):
+    if found.leads_away(folder):
         found.left_out(target, folder, f"it is a link that leaves {found.files.root}")
         return []
     try:

@@ -6,6 +6,7 @@ Only ``results.yml`` is needed. The others fill in what they can, and one that i
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,10 +95,7 @@ def read_results(path: Path) -> object:
     Raises:
         SourceError: see ``yaml_files.load_yaml``.
     """
-    try:
-        return read_json(path) if path.suffix.lower() == ".json" else load_yaml(path)
-    except OSError as error:
-        raise SourceError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    return read_json(path) if path.suffix.lower() == ".json" else load_yaml(path)
 
 
 def read_documents(files: JobFiles, *, folder_name: str = "") -> JobDocuments:
@@ -118,11 +116,11 @@ def read_documents(files: JobFiles, *, folder_name: str = "") -> JobDocuments:
     run = _optional(_RunConfig, files, RUN_CONFIG, notes)
     metadata = _optional(_Metadata, files, METADATA, notes)
     evaluation = run.config or head.config or _Evaluation()
-    guessed = folder_name.partition(".")[0] if "." in folder_name else ""
+    guessed, dot, _ = re.sub(r"\.\d{1,6}$", "", folder_name).partition(".")
     versions = metadata.versioning or (head.metadata.versioning if head.metadata else None) or {}
     return JobDocuments(
         results=document["results"],
-        harness=run.framework_name or head.framework_name or guessed,
+        harness=run.framework_name or head.framework_name or (guessed if dot else ""),
         task=evaluation.type or "",
         model_id=_model_id(run) or _model_id(head),
         params=evaluation.params or {},

@@ -79,7 +79,7 @@ def _merged(known: Job | Unreadable | None, job: Job | Unreadable) -> Job | Unre
         return replace(known if known.files else job, files=files, database=database)
     if os.path.realpath(known.files.root) == os.path.realpath(job.files.root):
         return replace(known, database=known.database or job.database)
-    return replace(known, copies=(*known.copies, job.files.root))
+    return replace(known, copies=tuple(dict.fromkeys((*known.copies, job.files.root))))
 
 
 def _by_path(path: Path) -> Iterator[Job | Unreadable]:

@@ -136,7 +136,7 @@ class _Walk:
             self.places += [
                 Place(names + place.names[depth:], place.value, place.start, place.end, anchor=place.anchor)
                 for place in self.places[first:last]
-                if not place.is_key
+                if not place.is_key or place.anchor == anchor
             ]
         self._next()
 

@@ -167,6 +167,19 @@ def test_an_empty_text_and_one_of_comments_alone_are_fine() -> None:
     assert mask_text("# token: abcdefg1", name="x") == Masked("# token: ***", 1)
 
 
+def test_a_secret_that_cannot_be_masked_in_place_is_refused() -> None:
+    with pytest.raises(SourceError, match=r"x\.yml: its secrets cannot be masked in place"):
+        mask_text("{&k s3cret-one: 1, api_key: *k}", name="x.yml")
+
+
+def test_a_json_text_stays_valid_when_a_secret_ends_at_an_escaped_quote() -> None:
+    text = json.dumps({"command": 'run "--api-key abc" -x', "other": 'HF_TOKEN="abcdefgh"'})
+
+    masked = json.loads(mask_text(text, name="x.json").text)
+
+    assert masked == {"command": 'run "--api-key ***" -x', "other": 'HF_TOKEN="***"'}
+
+
 def test_keys_are_never_masked() -> None:
     text = "api_key: {inner: lit}\n? api_key2\n: https://h/x\n&a token: x\nother: {*a : 1}\n"
 
