@@ -99,3 +99,10 @@ def record(
         tags={"invocation_id": name, "job_id": f"{name}.0", "task_name": "mmlu"},
         artifacts=tuple(artifacts),
     )
+
+
+def invocation(folder: Path, *names: str) -> list[RunRecord]:
+    """Make several records that one search finds, as the jobs of one invocation."""
+    together = Lookup("invocation_id", "an invocation")
+    made = [record(folder, name=name, files=3, metrics=5) for name in names]
+    return [replace(one, lookup=together, tags={**one.tags, "invocation_id": together.value}) for one in made]

@@ -31,6 +31,8 @@ class Variant:
     static_prefix: str = ""
     auth: bool = False
     """The basic-auth app; its administrator is ``ADMIN``."""
+    workers: int = 1
+    """Processes that answer."""
 
 
 ADMIN = ("admin", "canary-password-1234")
@@ -120,7 +122,14 @@ class MlflowServer:
         store = (self.folder / "mlruns").as_uri() if self.variant.files else f"sqlite:///{self.folder}/m.db"
         artifacts = self.folder / "artifacts"
         command = [str(self.python.with_name("mlflow")), "server", "--host", "127.0.0.1"]
-        command += ["--port", str(self.port), "--workers", "1", "--backend-store-uri", store]
+        command += [
+            "--port",
+            str(self.port),
+            "--workers",
+            str(self.variant.workers),
+            "--backend-store-uri",
+            store,
+        ]
         if self.variant.serve_artifacts:
             command += ["--serve-artifacts", "--artifacts-destination", str(artifacts)]
         else:

@@ -1,0 +1,44 @@
+"""Eight processes export one invocation into one new experiment at the same time: one run a job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from attempts import invocation
+from mlflow_server import MlflowServer, Variant
+from processes import exporting_processes
+from server_pool import Pool, Tally
+from stored_runs import StoredRuns
+
+pytestmark = pytest.mark.race
+
+PROCESSES = 8
+NAMES = ["job one", "job two"]
+
+
+def test_processes_that_export_the_same_at_once_leave_one_run_a_job(
+    server: MlflowServer, pool: Pool, experiment: str, tmp_path: Path, long_run: bool, tally: Tally
+) -> None:
+    busy = pool.get(server.version, Variant(files=server.variant.files, workers=2))
+    records = invocation(tmp_path, *NAMES)
+    rounds = 20 if long_run else 2
+    wrong: dict[int, list[str]] = {}
+
+    with exporting_processes(PROCESSES) as processes:
+        for number in range(rounds):
+            name = f"{experiment} {number}"
+            for process in processes:
+                process.order(uri=busy.url, experiment=name, folder=str(tmp_path), names=NAMES)
+            answers = [process.answer() for process in processes]
+            store = StoredRuns(busy, name)
+            found = [f"{one.label}: {what}" for one in records for what in store.faults(one)]
+            found += [str(run["error"]) for answer in answers for run in answer if run["error"]]
+            ids = {run["run_id"] for answer in answers for run in answer}
+            if len(ids) != len(NAMES) or len(store.runs()) != len(NAMES):
+                found.append(f"{len(ids)} run ids told, {len(store.runs())} runs there")
+            if found:
+                wrong[number] = found
+
+    tally.add(f"races of {PROCESSES}, MLflow {server.kind}", rounds, len(wrong))
+    assert not wrong
