@@ -1,0 +1,113 @@
+"""Stand-ins for clouds: doors that check signatures, real stores behind them, a real MLflow server last.
+
+``--cloud-env`` names a Python with mlflow, boto3, azure-storage-blob and moto; ``--plugin-env`` one with
+sagemaker-mlflow; ``--azurite`` its program. What is not given is skipped.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+
+import pytest
+import requests
+from aws_doors import Keys, S3Door, SageMakerDoor
+from cloud_standins import S3, Blobs, SageMaker, connection_string, given
+from fault_proxy import FaultProxy
+from front_door import FrontDoor
+from store_servers import StoreServer, azurite, moto
+
+BUCKET = "evals"
+APP = "arn:aws:sagemaker:eu-central-1:123456789012:mlflow-app/app-0A1B2C3D4E5F"
+SERVER = "arn:aws:sagemaker:us-west-2:123456789012:mlflow-tracking-server/demo"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("clouds")
+    group.addoption("--cloud-env", default="", metavar="PYTHON")
+    group.addoption("--plugin-env", default="", metavar="PYTHON")
+    group.addoption("--azurite", default="", metavar="PROGRAM")
+    group.addoption("--long", action="store_true", help="the whole sweep instead of a representative part")
+
+
+@pytest.fixture
+def long_run(pytestconfig: pytest.Config) -> bool:
+    """Whether the whole sweep is asked for."""
+    return bool(pytestconfig.getoption("--long"))
+
+
+@pytest.fixture
+def experiment(request: pytest.FixtureRequest) -> str:
+    """The name of an experiment nobody else uses."""
+    return f"{re.sub(r'[^A-Za-z0-9_.-]+', ' ', request.node.name)[:180]} {uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def s3(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    python = given(pytestconfig, "--cloud-env")
+    keys = Keys("AKIASTORE00000000001", "canary-store-secret")
+    guard = S3Door(keys)
+    with (
+        moto(python, tmp_path_factory.mktemp("moto")) as port,
+        FrontDoor(guard, port) as door,
+        FaultProxy(door.port) as proxy,
+    ):
+        _make_bucket(port)
+        yield S3(proxy, door, guard, keys)
+
+
+@pytest.fixture(scope="session")
+def s3_server(
+    pytestconfig: pytest.Config, s3: S3, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StoreServer]:
+    """A real MLflow server whose artifacts are in that S3, and not served."""
+    variables = {**s3.variables, "AWS_DEFAULT_REGION": "us-east-1"}
+    yield from _running(pytestconfig, tmp_path_factory, f"s3://{BUCKET}/a prefix", variables)
+
+
+@pytest.fixture(params=[SERVER, APP], ids=["server", "app"])
+def sagemaker(request: pytest.FixtureRequest, s3_server: StoreServer) -> Iterator[SageMaker]:
+    guard = SageMakerDoor(request.param, Keys(token="canary-session-token"))
+    with FrontDoor(guard, s3_server.port) as door:
+        yield SageMaker(request.param, door, guard, s3_server)
+
+
+@pytest.fixture(scope="session")
+def blobs(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blobs]:
+    program = given(pytestconfig, "--azurite")
+    with azurite(program, tmp_path_factory.mktemp("azurite")) as port:
+        yield Blobs(port, connection_string(port))
+
+
+@pytest.fixture(scope="session")
+def blob_server(
+    pytestconfig: pytest.Config, blobs: Blobs, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StoreServer]:
+    """A real MLflow server whose artifacts are Azure blobs, and not served."""
+    variables = {"AZURE_STORAGE_CONNECTION_STRING": blobs.connection_string}
+    root = f"wasbs://{BUCKET}@devstoreaccount1.blob.core.windows.net/root"
+    yield from _running(pytestconfig, tmp_path_factory, root, variables)
+
+
+@pytest.fixture(scope="session")
+def disk_server(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StoreServer]:
+    """A real MLflow server whose artifacts are in a folder of this machine, and not served."""
+    yield from _running(pytestconfig, tmp_path_factory, str(tmp_path_factory.mktemp("root") / "a"), {})
+
+
+def _running(
+    config: pytest.Config, folders: pytest.TempPathFactory, root: str, variables: dict[str, str]
+) -> Iterator[StoreServer]:
+    python = given(config, "--cloud-env")
+    server = StoreServer("3.17.2", python, folders.mktemp("mlflow"), root=root, variables=variables)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+def _make_bucket(port: int) -> None:
+    requests.put(f"http://127.0.0.1:{port}/{BUCKET}", timeout=30).raise_for_status()
