@@ -16,7 +16,7 @@ from mlflow_rest_export.sources import mlruns
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.tracking.files import FileTracking
 
-VERSIONS = sorted(path.name for path in RECORDED.iterdir())
+VERSIONS = sorted(path.name for path in RECORDED.iterdir() if path.is_dir())
 EVERYTHING = ReadOptions(include_deleted=True)
 
 
