@@ -16,6 +16,7 @@ from mlflow_rest_export.exporting.exporter import Exporter, Habits
 from mlflow_rest_export.exporting.file_facts import facts_of
 from mlflow_rest_export.exporting.grouping import grouped
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
+from mlflow_rest_export.exporting.shards import Shard
 from mlflow_rest_export.exporting.spool import Spool
 from mlflow_rest_export.exporting.stores import open_store
 from mlflow_rest_export.limits import STRICTEST
@@ -40,19 +41,29 @@ class ExportCall:
         layers: the settings.
         conduct: patience, pace and the wish to stop.
         progress: who wants to know.
+        shard: the part of the results that this call handles; None: all.
     """
 
     things: Sequence[str]
     layers: Layers
     conduct: Conduct
     progress: Progress = field(default_factory=NoProgress)
+    shard: Shard | None = None
 
     @classmethod
-    def of(cls, things: Sequence[str], layers: Layers, progress: Progress | None = None) -> ExportCall:
+    def of(
+        cls,
+        things: Sequence[str],
+        layers: Layers,
+        *,
+        progress: Progress | None = None,
+        shard: Shard | None = None,
+    ) -> ExportCall:
         """Make the call with the conduct that its settings ask for."""
         settings = layers.settings
         conduct = Conduct.ordinary(workers=settings.workers, timeout=settings.timeout)
-        return cls(things=things, layers=layers, conduct=conduct, progress=progress or NoProgress())
+        progress = progress or NoProgress()
+        return cls(things=things, layers=layers, conduct=conduct, progress=progress, shard=shard)
 
     def run(self) -> Iterator[RunResult]:
         """Export everything, and give what became of each run, in order.
@@ -85,8 +96,12 @@ class ExportCall:
         home = environment.home or Path()
         exec_db = Path(environment.get(EXEC_DB) or home / ".nemo-evaluator" / "exec-db" / "exec.v1.jsonl")
         options = replace(settings.read_options(), complete=self._options_of)
-        found = selection.read(self.things, options, format_name=settings.format, exec_db=exec_db)
-        return grouped(found) if settings.group_by == "invocation" else found
+        found: Records = selection.read(
+            self.things, options, format_name=settings.format, exec_db=exec_db
+        )
+        if self.shard is not None:
+            found = filter(self.shard.holds, found)
+        return iter(grouped(found) if settings.group_by == "invocation" else found)
 
     def _options_of(self, stored: Mapping[str, object], origin: str) -> ReadOptions:
         return self.layers.with_stored(stored, origin=origin).read_options()

@@ -78,6 +78,9 @@ def _what(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--per-task", action="store_const", const=True, help="one child run a task")
     group.add_argument("--include-deleted", action="store_const", const=True, help="mlruns: deleted runs too")
+    group.add_argument(
+        "--shard", metavar="I/N|slurm", help="handle part I of N only, the same part every time"
+    )
 
 
 def _where(group: argparse._ArgumentGroup) -> None:

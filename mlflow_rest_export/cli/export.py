@@ -13,6 +13,7 @@ from mlflow_rest_export.cli.signals import listening
 from mlflow_rest_export.config import check_destination, read_environment, resolve
 from mlflow_rest_export.errors import ExportError, Interrupted, SettingsError
 from mlflow_rest_export.exporting.outcomes import RunResult
+from mlflow_rest_export.exporting.shards import shard_of
 
 FLAGS = (
     "format",
@@ -74,7 +75,8 @@ def _call(chosen: argparse.Namespace, voice: console.Voice) -> ExportCall:
         flags=flags,
         config_file=Path(chosen.config) if chosen.config else None,
     )
-    return ExportCall.of(chosen.things, layers, voice.progress())
+    shard = shard_of(chosen.shard, layers.environment.variables) if chosen.shard else None
+    return ExportCall.of(chosen.things, layers, progress=voice.progress(), shard=shard)
 
 
 def _columns(pairs: Sequence[str] | None) -> Mapping[str, str] | None:

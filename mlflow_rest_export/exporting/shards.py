@@ -1,0 +1,57 @@
+"""One part of a large backlog, the same part for everybody who computes it. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.records import RunRecord, Unreadable
+
+_SLURM = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_STEP", "SLURM_ARRAY_TASK_COUNT")
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Part ``number`` (from 1) of ``count``."""
+
+    number: int
+    count: int
+
+    def holds(self, record: RunRecord | Unreadable) -> bool:
+        """Say whether a result belongs to this part: each belongs to exactly one, by its key alone."""
+        name = record.key if isinstance(record, RunRecord) else record.label
+        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+        return int.from_bytes(digest[:8], "big") % self.count == self.number - 1
+
+
+def shard_of(text: str, environment: Mapping[str, str]) -> Shard:
+    """Read ``I/N``, or ``slurm`` for what the array task of now is to do.
+
+    Args:
+        text: what ``--shard`` says. It is never implied: an ordinary export inside an array task would
+            otherwise skip its own job.
+        environment: variables, for ``slurm``.
+
+    Raises:
+        SettingsError: it is neither, or there is no array task.
+    """
+    if text == "slurm":
+        return _of_slurm(environment)
+    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise SettingsError(f"--shard {text}: give I/N with I from 1 to N, or slurm inside an array task")
+    return Shard(int(match[1]), int(match[2]))
+
+
+def _of_slurm(environment: Mapping[str, str]) -> Shard:
+    missing = [name for name in _SLURM if not environment.get(name, "").isdigit()]
+    if missing:
+        raise SettingsError(f"--shard slurm: this is no task of a Slurm array ({missing[0]} is not set)")
+    task, first, step, count = (int(environment[name]) for name in _SLURM)
+    number = (task - first) // max(step, 1) + 1
+    if not 1 <= number <= count:
+        raise SettingsError(f"--shard slurm: task {task} is outside of its array of {count} from {first}")
+    return Shard(number, count)
