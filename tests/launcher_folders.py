@@ -16,6 +16,7 @@ FIXTURES = Path(__file__).parent.parent / "fixtures"
 SHAPES = FIXTURES / "results-shapes"
 OFFICIAL = FIXTURES / "official"
 OUTPUT = FIXTURES / "results"
+FAILED_JOB = FIXTURES / "failed-job" / "tooltalk.tooltalk.2"
 
 INVOCATION = "4d4685867b13b968"
 FOLDER = f"20261122_190618-{INVOCATION}"
@@ -27,9 +28,10 @@ SCORES = {"tasks": {"t": {"metrics": {"m": {"scores": {"s": {"value": 0.5}}}}}}}
 
 
 def genuine(tmp_path: Path) -> tuple[Path, Path]:
-    """Copy the genuine output folder; give it, and a database whose paths lead there."""
+    """Put the genuine output folder together again; give it, and a database whose paths lead there."""
     output = tmp_path / "nel-results"
     shutil.copytree(OUTPUT, output)
+    shutil.copytree(FAILED_JOB, output / FOLDER / FAILED)
     database = tmp_path / "exec.v1.jsonl"
     database.write_text((OUTPUT / "exec.v1.jsonl").read_text().replace(NOTED, str(output)))
     (output / "exec.v1.jsonl").unlink()

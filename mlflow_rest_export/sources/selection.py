@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import enum
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mlflow_rest_export.records import RunRecord, Unreadable
 from mlflow_rest_export.sources import detection, nemo_launcher
 from mlflow_rest_export.sources.options import ReadOptions
+
+_ENDINGS = (".yml", ".yaml", ".json", ".jsonl", ".csv", ".xml", ".eval")
+"""What the name of a file ends in, and no id does."""
 
 
 def read(
@@ -33,11 +38,22 @@ def read(
 def _read_all(
     things: Iterable[str], options: ReadOptions, format_name: str, exec_db: Path
 ) -> Iterator[RunRecord | Unreadable]:
-    for thing in things:
-        path = Path(thing)
-        if path.exists():
-            yield from detection.read([path], options, format=format_name)
-        elif "/" in thing or thing.endswith((".yml", ".yaml", ".json", ".jsonl", ".csv", ".xml", ".eval")):
-            yield Unreadable(thing, f"there is no file or folder {thing}")
+    for kind, group in itertools.groupby(things, key=_kind):
+        if kind is _Kind.PATH:
+            yield from detection.read([Path(thing) for thing in group], options, format=format_name)
+        elif kind is _Kind.LOST_PATH:
+            yield from (Unreadable(thing, f"there is no file or folder {thing}") for thing in group)
         else:
-            yield from nemo_launcher.read_ids([thing], options, exec_db=exec_db)
+            yield from nemo_launcher.read_ids(list(group), options, exec_db=exec_db)
+
+
+class _Kind(enum.Enum):
+    PATH = enum.auto()
+    LOST_PATH = enum.auto()
+    ID = enum.auto()
+
+
+def _kind(thing: str) -> _Kind:
+    if Path(thing).exists():
+        return _Kind.PATH
+    return _Kind.LOST_PATH if "/" in thing or thing.endswith(_ENDINGS) else _Kind.ID
