@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timezone
 
 from mlflow_rest_export import aws_answers
 from mlflow_rest_export.errors import ApiError, NotMlflow
@@ -38,6 +39,7 @@ _FIELD = re.compile(
 )
 _TOKEN = re.compile(r"\beyJ[\w-]+\.[\w.-]+|\b(?:dapi|dose|dkea)[0-9a-f]{16,}(?:-\d+)?")
 """JSON web tokens, and what Databricks calls its tokens and secrets."""
+_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _XML_CODE = re.compile(r"<Code>([A-Za-z0-9.]+)</Code>")
 _XML_MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
 _QUOTA = "this is a quota of the host, so waiting does not help: ask its administrators, or export less"
@@ -129,11 +131,13 @@ def retry_after(answer: Answer) -> float | None:
     text = answer.headers.get("retry-after", "").strip()
     if not text:
         return None
-    if text.replace(".", "", 1).isdigit():
+    if _SECONDS.fullmatch(text):
         return float(text)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
+        date = email.utils.parsedate_to_datetime(text)
+        date = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
+        return max(0.0, date.timestamp() - time.time())
+    except (ValueError, OverflowError):
         return None
 
 
@@ -150,7 +154,7 @@ def is_permanent(error: ApiError) -> bool:
 
 
 def _redirect(answer: Answer, doing: str, host: str) -> NotMlflow:
-    place = without_secrets(answer.headers.get("location", "")).split("?")[0] or "nowhere"
+    place = without_secrets(answer.headers.get("location", "")).split("?")[0]
     advice = (
         "that is a login page, or the tracking URI lacks https:// or a path: give the address that answers "
         "itself"
@@ -158,7 +162,7 @@ def _redirect(answer: Answer, doing: str, host: str) -> NotMlflow:
     if "accounts.google.com" in place:
         advice = "that is Google's login page: set MLFLOW_TRACKING_AUTH=google-id-token"
     error = NotMlflow(
-        f"{doing}: {host} redirects to {place[:200]}; {advice}",
+        f"{doing}: {host} redirects to {place[:200] or 'nowhere'}; {advice}",
         status=answer.status,
         request_id=_request_id(answer),
     )

@@ -67,4 +67,5 @@ class Conduct:
     def last_words(self, seconds: float = 2.0) -> None:
         """Let a few more calls go after a signal, with ``seconds`` of patience for all of them."""
         self.stop.lift()
+        self.pace.open()
         self.patience.shorten(seconds)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
-from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions
@@ -15,14 +15,24 @@ from mlflow_rest_export.errors import NoAnswer
 _CA_ADVICE = "give the CA bundle in MLFLOW_TRACKING_SERVER_CERT_PATH or REQUESTS_CA_BUNDLE"
 _PROXY_ADVICE = "see HTTPS_PROXY and NO_PROXY"
 
+_END_OF_HOST = re.compile(r"[/?#\\]")
+_NONSENSE = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.MissingSchema,
+)
+"""No request can be made of what we were given."""
 _NEVER_SENT = (
+    *_NONSENSE,
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
-    urllib3.exceptions.NameResolutionError,
-    urllib3.exceptions.ProxyError,
-    urllib3.exceptions.SSLError,
     ssl.SSLCertVerificationError,
 )
+"""No ``ProxyError``: urllib3 1.26 says so of every connection that breaks behind a proxy. No ``SSLError``
+either: that may be a connection which broke after the request was sent."""
+_BROKEN_TLS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+"""How a connection breaks under TLS, where others are reset."""
 
 
 def no_answer(error: requests.RequestException, *, doing: str, url: str) -> NoAnswer:
@@ -33,15 +43,27 @@ def no_answer(error: requests.RequestException, *, doing: str, url: str) -> NoAn
         doing: what was being done, the beginning of the sentence.
         url: where to; only its host is named.
     """
-    host = urlsplit(url).netloc.rpartition("@")[2]
+    host = host_of(url)
     chain = list(_causes(error))
-    sent = not (
-        isinstance(error, (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError))
-        or any(isinstance(cause, _NEVER_SENT) for cause in chain)
-    )
+    sent = not any(isinstance(cause, _NEVER_SENT) for cause in chain)
     failure = NoAnswer(f"{doing}: {_why(error, chain, host)}", may_have_arrived=sent)
     failure.__cause__ = error
     return failure
+
+
+def host_of(url: str) -> str:
+    """Give host and port of an address, without user and password; of one that makes no sense, too."""
+    return _END_OF_HOST.split(url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
+
+
+def may_pass(failure: NoAnswer) -> bool:
+    """Say whether the same request may be answered later: not when TLS or the address itself is wrong."""
+    for cause in _causes(failure.__cause__):
+        if isinstance(cause, _NONSENSE):
+            return False
+        if isinstance(cause, ssl.SSLError):
+            return isinstance(cause, _BROKEN_TLS)
+    return True
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
@@ -57,14 +79,14 @@ def _causes(error: BaseException | None) -> list[BaseException]:
 
 
 def _why(error: requests.RequestException, chain: list[BaseException], host: str) -> str:
-    for cause in chain:
-        for kind, sentence in _SENTENCES:
+    for kind, sentence in _SENTENCES:  # the sentences outside: what urllib3 raises says less than its causes
+        for cause in chain:
             if isinstance(cause, kind):
                 return sentence.format(host=host, said=_said(cause))
     if isinstance(error, requests.exceptions.Timeout):
         return f"{host} did not answer in time"
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):
-        return f"{host or 'the address'} is no valid address; check the tracking URI"
+    if isinstance(error, _NONSENSE):
+        return f"no request can be made for {host or 'this address'} ({_said(error)})"
     return f"the connection to {host} broke ({_said(chain[-1])})"
 
 
@@ -77,10 +99,11 @@ def _said(cause: BaseException) -> str:
 
 _SENTENCES: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLCertVerificationError, "the certificate of {host} is not trusted ({said}); " + _CA_ADVICE),
+    *((kind, "{host} broke the TLS connection before it answered") for kind in _BROKEN_TLS),
     (ssl.SSLError, "no TLS connection to {host} ({said}); does the server speak https at this port?"),
+    (urllib3.exceptions.ProxyError, "the proxy on the way to {host} refused ({said}); " + _PROXY_ADVICE),
     (socket.gaierror, "the name of {host} cannot be resolved ({said}); check the tracking URI"),
     (ConnectionRefusedError, "nothing listens at {host} (connection refused); is the server running there?"),
-    (urllib3.exceptions.ProxyError, "the proxy on the way to {host} refused ({said}); " + _PROXY_ADVICE),
     (urllib3.exceptions.ConnectTimeoutError, "{host} could not be reached in time; is the network open?"),
     (urllib3.exceptions.ReadTimeoutError, "{host} took the request but did not answer in time"),
     (ConnectionResetError, "{host} broke the connection before it answered"),

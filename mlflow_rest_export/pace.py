@@ -6,6 +6,13 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 
+LOOK_UP = 0.2
+"""Seconds between two looks of a waiting worker at whether it shall stop."""
+
+
+def _never() -> None:
+    """Stop nobody."""
+
 
 class Pace:
     """A gate that all workers pass for each request: narrower after a 429, wider after a run of good answers.
@@ -25,14 +32,19 @@ class Pace:
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait until a request may go, and hold the place while it is under way."""
+    def turn(self, check: Callable[[], None] = _never) -> Iterator[None]:
+        """Wait until a request may go, and hold the place while it is under way.
+
+        Args:
+            check: called while waiting; what it raises ends the waiting.
+        """
         with self._changed:
             while True:
                 closed = self._closed_until - self._clock()
                 if closed <= 0 and self._under_way < self._allowed:
                     break
-                self._changed.wait(closed if closed > 0 else None)
+                self._changed.wait(min(closed, LOOK_UP) if closed > 0 else LOOK_UP)
+                check()
             self._under_way += 1
         try:
             yield
@@ -47,6 +59,12 @@ class Pace:
             self._allowed = max(1, self._allowed // 2)
             self._good = 0
             self._closed_until = max(self._closed_until, self._clock() + seconds)
+
+    def open(self) -> None:
+        """Let requests begin again at once, for last words."""
+        with self._changed:
+            self._closed_until = self._clock()
+            self._changed.notify_all()
 
     def went_well(self) -> None:
         """Allow one more once as many requests in a row went well as are allowed now."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 
@@ -32,8 +33,15 @@ class Backoff:
         return own * (0.5 + chance / 2)
 
 
+SHORTEST_TRY = 5.0
+"""Seconds that one try may take at least, however little of the budget is left."""
+
+
 class Patience:
     """The time budget for work without any progress, shared by everything one call does.
+
+    It is spent while requests are under way and while their repetition is waited for; what else takes time,
+    such as reading a disk, costs nothing of it.
 
     Args:
         clock: monotonic seconds.
@@ -56,6 +64,8 @@ class Patience:
         self._stall = stall
         self._lock = threading.Lock()
         self._since: float | None = None
+        self._idle_from = 0.0
+        self._calls = 0
         self._met = False
 
     def with_another_host(self, *, first_contact: float) -> Patience:
@@ -67,16 +77,26 @@ class Patience:
         shorter = min(first_contact, self._first_contact)
         return Patience(clock=self._clock, first_contact=shorter, stall=self._stall, whole=self)
 
-    def begin(self) -> None:
-        """Start the budget at the first request; later calls change nothing."""
-        with self._lock:
-            if self._since is None:
-                self._since = self._clock()
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Let the budget run as long as the context lasts: a call is under way."""
+        with contextlib.ExitStack() as stack:
+            if self._whole is not None:
+                stack.enter_context(self._whole.running())
+            with self._lock:
+                now = self._clock()
+                if self._since is None:
+                    self._since = now
+                elif not self._calls:
+                    self._since += now - self._idle_from
+                self._calls += 1
+            stack.callback(self._rest)
+            yield
 
     def progress(self) -> None:
         """Note that something went forward: an answer came, bytes were taken."""
         with self._lock:
-            self._since = self._clock()
+            self._since = self._idle_from = self._clock()
             self._met = True
         if self._whole is not None:
             self._whole.progress()
@@ -85,7 +105,7 @@ class Patience:
         """Allow only so many seconds from now on."""
         with self._lock:
             self._first_contact = self._stall = seconds
-            self._since = self._clock()
+            self._since = self._idle_from = self._clock()
 
     def left(self) -> float:
         """Give the seconds that are left, never below 0; once met, a part has what the whole has."""
@@ -93,14 +113,27 @@ class Patience:
         if self._met and self._whole is not None:
             return whole
         with self._lock:
-            budget = self._stall if self._met else self._first_contact
             if self._since is None:
-                return min(budget, whole)
-            return max(0.0, min(self._since + budget - self._clock(), whole))
+                return min(self._budget, whole)
+            now = self._clock() if self._calls else self._idle_from
+            return max(0.0, min(self._since + self._budget - now, whole))
+
+    def for_one_try(self) -> float:
+        """Give the seconds that one more request may take; some even when nothing is left."""
+        return max(self.left(), min(SHORTEST_TRY, self._budget))
 
     @property
     def spent(self) -> str:
         """Say what was waited for, for an error message."""
         if self._met:
             return f"no progress for {self._stall:g} s"
-        return f"no answer within {self._first_contact:g} s"
+        return f"no good answer within {self._first_contact:g} s"
+
+    @property
+    def _budget(self) -> float:
+        return self._stall if self._met else self._first_contact
+
+    def _rest(self) -> None:
+        with self._lock:
+            self._calls -= 1
+            self._idle_from = self._clock()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.content import Content
+from mlflow_rest_export.errors import SourceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +25,28 @@ class Streamed:
         return self.end - self.start
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give the bytes from the beginning, at every attempt."""
-        for piece in self.content.chunks(self.start, self.end):
-            self.conduct.stop.check()
+        """Give the bytes from the beginning, at every attempt.
+
+        Raises:
+            SourceError: they cannot be read.
+            Interrupted: a signal came.
+        """
+        for piece in self._pieces():
             yield piece
             self.conduct.patience.progress()
 
     def sha256(self) -> str:
         """Hash the bytes, for signatures that cover them."""
         digest = hashlib.sha256()
-        for piece in self.content.chunks(self.start, self.end):
-            self.conduct.stop.check()
+        for piece in self._pieces():
             digest.update(piece)
         return digest.hexdigest()
+
+    def _pieces(self) -> Iterator[bytes]:
+        """Read; an ``OSError`` would pass for a broken connection, and the file be sent again and again."""
+        try:
+            for piece in self.content.chunks(self.start, self.end):
+                self.conduct.stop.check()
+                yield piece
+        except OSError as error:
+            raise SourceError(f"a file cannot be read while it is sent: {error}") from error

@@ -8,33 +8,30 @@ from __future__ import annotations
 
 import enum
 import itertools
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode
 
 import requests
 from requests.auth import AuthBase
 
-from mlflow_rest_export.answers import Answer, error_of, is_permanent, json_of, retry_after, without_secrets
+from mlflow_rest_export.answers import Answer, error_of, json_of, retry_after, without_secrets
 from mlflow_rest_export.auth import NoAuth, RenewableAuth
 from mlflow_rest_export.conduct import Conduct, Stop
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NoAnswer, SettingsError
-from mlflow_rest_export.failures import no_answer
+from mlflow_rest_export.failures import host_of, no_answer
 from mlflow_rest_export.pace import Spacing
+from mlflow_rest_export.passing_faults import is_clear, may_pass
 from mlflow_rest_export.retry import Patience
 from mlflow_rest_export.streamed import Streamed
 
-RETRIED = frozenset({408, 429, 500, 502, 503, 504})
-TRIES_OF_500 = 4
-"""A 500 is mostly a fault that comes again; a passing one was seen on freshly started servers."""
-TRIES_OF_CUT_BODY = 3
-"""A good status with half a body passes; a web page in its place does not."""
-
+_log = logging.getLogger("mlflow_rest_export")
 _T = TypeVar("_T")
 
 
@@ -67,6 +64,19 @@ class Call:
     end: int | None = None
     """The part of ``content`` to send, from byte ``start`` up to ``end``."""
     repeat: Repeat = Repeat.SAFELY
+
+    @property
+    def shown(self) -> str:
+        """The request as a log may hold it: of its query only what is not part of ``url``, be that signed."""
+        query = f"?{urlencode(self.query)}" if self.query else ""
+        return without_secrets(f"{self.method} {self.url.partition('?')[0]}{query}")
+
+    @property
+    def streamed(self) -> tuple[int, int] | None:
+        """First byte and end of what is streamed; None when nothing is."""
+        if self.content is None:
+            return None
+        return self.start, self.content.size if self.end is None else self.end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,14 +152,17 @@ class Transport:
             response.close()
 
     def _insist(self, call: Call, attempt: Callable[[Call], _T]) -> _T:
+        with self.conduct.patience.running():
+            return self._try(call, attempt)
+
+    def _try(self, call: Call, attempt: Callable[[Call], _T]) -> _T:
         conduct = self.conduct
-        conduct.patience.begin()
         renewed = False
         for number in itertools.count():
             conduct.stop.check()
             self._prepare(call)
             try:
-                with conduct.pace.turn():
+                with conduct.pace.turn(conduct.stop.check):
                     result = attempt(call)
             except (ApiError, NoAnswer) as error:
                 if not renewed and self._renew_after(error):
@@ -166,7 +179,7 @@ class Transport:
         """Do what may take long before a place among the requests under way is taken."""
         if isinstance(self._auth, RenewableAuth):
             self._auth.prepare(self.conduct)
-        delay = self._spacing.reserve(urlsplit(call.url).path)
+        delay = self._spacing.reserve(call.url.partition("?")[0])
         if delay > 0:
             self.conduct.stop.wait(delay)
 
@@ -182,14 +195,17 @@ class Transport:
 
     def _wait_or_give_up(self, call: Call, error: ApiError | NoAnswer, number: int) -> None:
         conduct = self.conduct
-        if isinstance(error, ApiError) and error.status not in RETRIED and not error.throttled:
+        if is_clear(error):
             conduct.patience.progress()  # a clear word is contact, too
-        if not _may_pass(error, number) or (call.repeat is Repeat.IF_NOT_SENT and error.may_have_arrived):
+        if not may_pass(error, number) or (call.repeat is Repeat.IF_NOT_SENT and error.may_have_arrived):
             raise error
         asked = error.retry_after if isinstance(error, ApiError) else None
         wait = conduct.backoff.wait(number, asked=asked, chance=conduct.chance())
-        if wait > conduct.patience.left():
+        left = conduct.patience.left()
+        if left <= 0 or (asked is not None and wait > left):
             raise _out_of_patience(error, conduct.patience)
+        wait = min(wait, left)  # so that the last try comes when the time is up, not long before
+        _log.info("%s; trying again in %.1f s", error, wait)
         if isinstance(error, ApiError) and error.throttled:
             conduct.pace.slow_down(wait)
         conduct.stop.wait(wait)
@@ -212,36 +228,45 @@ class Transport:
         return response
 
     def _request(self, call: Call, *, stream: bool) -> requests.Response:
-        conduct = self.conduct
-        size = call.content.size if call.content is not None else 0
         try:
-            return self._session().request(
+            response = self._session().request(
                 call.method,
                 call.url,
                 params=list(call.query),
                 headers=dict(call.headers),
                 data=self._body(call),
                 auth=self._auth,
-                timeout=(conduct.connect_timeout, conduct.timeout + size / 1e6),
+                timeout=self._timeout(call),
                 allow_redirects=False,
                 stream=stream,
+                verify=self._tls.verify,  # not of the session: there REQUESTS_CA_BUNDLE would win over it
+                cert=self._tls.client_cert,
             )
         except requests.RequestException as error:
-            raise no_answer(error, doing=call.doing, url=call.url) from error
-        except OSError as error:
-            if call.content is not None:  # the file that is being sent, which is not ours to judge
-                raise
-            raise SettingsError(
-                f"{call.doing}: {without_secrets(str(error))}"
-            ) from None  # CA bundle, client certificate
+            failure = no_answer(error, doing=call.doing, url=call.url)
+            _log.debug("%s: %s", call.shown, failure)
+            raise failure from error
+        except OSError as error:  # CA bundle, client certificate
+            raise SettingsError(f"{call.doing}: {without_secrets(str(error))}") from None
+        _log.debug(
+            "%s: %d in %.0f ms", call.shown, response.status_code, response.elapsed.total_seconds() * 1e3
+        )
+        return response
+
+    def _timeout(self, call: Call) -> tuple[float, float]:
+        """Give the seconds to wait for a connection, and for each sign of life on it."""
+        conduct = self.conduct
+        start, end = call.streamed or (0, 0)
+        most = conduct.patience.for_one_try()
+        return min(conduct.connect_timeout, most), min(conduct.timeout + (end - start) / 1e6, most)
 
     def _body(self, call: Call) -> bytes | Streamed | None:
-        if call.content is None:
+        if call.content is None or call.streamed is None:
             return call.body
-        end = call.content.size if call.end is None else call.end
-        if end <= call.start:  # an empty stream would be sent chunked, which stores refuse
+        start, end = call.streamed
+        if end <= start:  # an empty stream would be sent chunked, which stores refuse
             return b""
-        return Streamed(call.content, call.start, end, self.conduct)
+        return Streamed(call.content, start, end, self.conduct)
 
     def _session(self) -> requests.Session:
         """One session a thread: connections are kept alive, and nothing is shared that is not made for it."""
@@ -249,8 +274,6 @@ class Transport:
         if session is None:
             session = requests.Session()
             session.headers.update(self._headers)
-            session.verify = self._tls.verify
-            session.cert = self._tls.client_cert
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # we are nobody's browser
             self._of_thread.session = session
         return session
@@ -264,18 +287,9 @@ def _answer_of(response: requests.Response) -> Answer:
 def _good(answer: Answer, call: Call) -> Answer:
     if answer.good:
         return answer
-    error = error_of(answer, doing=call.doing, host=urlsplit(call.url).netloc.rpartition("@")[2])
+    error = error_of(answer, doing=call.doing, host=host_of(call.url))
     error.retry_after = retry_after(answer)
     raise error
-
-
-def _may_pass(error: ApiError | NoAnswer, number: int) -> bool:
-    """Say whether failed attempt ``number`` (from 0) may go better when it is made again."""
-    if isinstance(error, NoAnswer):
-        return not isinstance(error.__cause__, requests.exceptions.SSLError)
-    if (error.status in RETRIED or error.throttled) and not is_permanent(error):
-        return error.status != 500 or number + 1 < TRIES_OF_500
-    return error.status < 300 and number + 1 < TRIES_OF_CUT_BODY
 
 
 def _out_of_patience(error: ApiError | NoAnswer, patience: Patience) -> ApiError | NoAnswer:

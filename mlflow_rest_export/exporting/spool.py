@@ -10,9 +10,9 @@ from mlflow_rest_export.errors import ApiError, NoAnswer
 from mlflow_rest_export.exporting.exporter import Exporter
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.stores import Store
+from mlflow_rest_export.passing_faults import RETRIED
 from mlflow_rest_export.plan import Wishes
 from mlflow_rest_export.records import RunRecord
-from mlflow_rest_export.transport import RETRIED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
