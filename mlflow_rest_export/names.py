@@ -39,10 +39,14 @@ def clean_key(raw: str, limits: Limits, *, verbatim: bool) -> str:
     if not verbatim or illegal.search(key):
         key = illegal.sub("_", key.replace("pass@", "pass_at_").replace("@", "_at_"))
         key = re.sub("_{2,}", "_", key)
-    key = key.strip(" ")
+    if not verbatim:
+        key = key.strip(" ")
     if not _is_plain_path(key):
         key = "/".join(part for part in key.split("/") if part not in {"", ".", ".."})
-    return _shorten(key, limits.key) or "key"
+    key = _shorten(key, limits.key) or "key"
+    if limits.keys_share_folders:  # keys are paths there, and file systems bound each part
+        key = "/".join(_short_part(part, limits.path_part_bytes) for part in key.split("/"))
+    return key
 
 
 def clean_path(raw: str, limits: Limits) -> str:
@@ -112,9 +116,14 @@ def _clean_part(part: str, limits: Limits) -> str:
     if limits.paths_decoded_twice:
         part = _ESCAPE.sub("_", part)
     part = part.replace("\\", "_")
+    return _short_part(part, limits.path_part_bytes)
+
+
+def _short_part(part: str, longest: int) -> str:
+    """Cut one part of a path to so many bytes of UTF-8, keeping its ending."""
     data = part.encode()
-    if len(data) <= limits.path_part_bytes:
+    if len(data) <= longest:
         return part
     stem, dot, ending = part.rpartition(".")
     tail = "-" + hashlib.sha256(data).hexdigest()[:8] + (dot + ending if stem and len(ending) <= 16 else "")
-    return data[: limits.path_part_bytes - len(tail.encode())].decode("utf-8", "ignore") + tail
+    return data[: longest - len(tail.encode())].decode("utf-8", "ignore") + tail

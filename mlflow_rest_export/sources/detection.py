@@ -88,17 +88,18 @@ def read(
     if format not in names():
         raise SettingsError(f"there is no format {format}; there are {', '.join(names())}")
     chosen = tuple(module for module in formats if format in {AUTO, module.NAME})
-    seen: dict[str, tuple[str, str]] = {}
+    seen: dict[tuple[str | None, str], tuple[str, str]] = {}
     for path in paths:
         for found in _at(path, options, chosen):
             if isinstance(found, Unreadable):
                 yield found
                 continue
-            if found.key not in seen:
-                seen[found.key] = (found.label, _fingerprint(found))
+            identity = (found.experiment, found.key)
+            if identity not in seen:
+                seen[identity] = (found.label, _fingerprint(found))
                 yield found
-            elif seen[found.key][1] != _fingerprint(found):
-                first = seen[found.key][0]
+            elif seen[identity][1] != _fingerprint(found):
+                first = seen[identity][0]
                 reason = f"the same evaluation as {first}, with other values; export them one at a time"
                 yield Unreadable(found.label, f"{found.label}: {reason}")
 

@@ -15,6 +15,7 @@ from mlflow_rest_export.records import Dataset, RunRecord, Unreadable
 from mlflow_rest_export.sources import datasets, json_files, result_files, times
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result
+from mlflow_rest_export.sources.result_files import MAX_ENTRIES
 from mlflow_rest_export.sources.run_values import RUN, RunValues
 
 NAME = "eee"
@@ -54,7 +55,7 @@ class _Log(BaseModel):
     source_metadata: dict[str, Any] | None = None
     eval_library: dict[str, Any] | None = None
     model_info: dict[str, Any]
-    evaluation_results: list[_Scored]
+    evaluation_results: list[_Scored] = Field(max_length=MAX_ENTRIES)
     detailed_evaluation_results: dict[str, Any] | None = None
 
 

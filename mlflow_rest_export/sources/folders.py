@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,7 +38,7 @@ def walk(folder: Path, whole: Callable[[Path], bool], *, max_entries: int = MAX_
             yield place
             continue
         with os.scandir(place) as found:
-            names = sorted(entry.name for entry in found)
+            names = sorted(entry.name for entry in itertools.islice(found, max_entries + 1))
         seen += len(names)
         if seen > max_entries:
             raise SourceError(f"{folder} holds more than {max_entries} files; name the folders inside it")

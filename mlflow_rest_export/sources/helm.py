@@ -15,6 +15,7 @@ from mlflow_rest_export.records import Dataset, RunRecord, Unreadable
 from mlflow_rest_export.sources import datasets, json_files, result_files
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result
+from mlflow_rest_export.sources.result_files import MAX_ENTRIES
 from mlflow_rest_export.sources.run_values import RUN, RunValues
 
 NAME = "helm"
@@ -60,7 +61,7 @@ class _Spec(BaseModel):
 class _Stats(BaseModel):
     """The rows of ``stats.json`` under a name, so that messages can give a place."""
 
-    stats: list[_Stat]
+    stats: list[_Stat] = Field(max_length=MAX_ENTRIES)
 
 
 def recognises(path: Path) -> bool:

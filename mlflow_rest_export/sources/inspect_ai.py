@@ -19,6 +19,7 @@ from mlflow_rest_export.records import Dataset, RunRecord, RunStatus, Unreadable
 from mlflow_rest_export.sources import datasets, json_files, result_files, times, zip_members
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result
+from mlflow_rest_export.sources.result_files import MAX_ENTRIES, Objects
 from mlflow_rest_export.sources.run_values import RUN, RunValues
 
 NAME = "inspect"
@@ -64,7 +65,7 @@ class _Score(BaseModel):
     reducer: str | None = None
     scored_samples: Any = None
     unscored_samples: Any = None
-    metrics: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    metrics: Objects = Field(default_factory=dict)
 
 
 class _Results(BaseModel):
@@ -74,10 +75,10 @@ class _Results(BaseModel):
 
     total_samples: Any = None
     completed_samples: Any = None
-    scores: list[_Score] = Field(default_factory=list)
-    scorers: list[_Score] = Field(default_factory=list)
+    scores: list[_Score] = Field(default_factory=list, max_length=MAX_ENTRIES)
+    scorers: list[_Score] = Field(default_factory=list, max_length=MAX_ENTRIES)
     scorer: dict[str, Any] | None = None
-    metrics: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    metrics: Objects = Field(default_factory=dict)
 
 
 class _Stats(BaseModel):

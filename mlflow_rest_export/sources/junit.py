@@ -27,7 +27,10 @@ _COUNTS = ("tests", "failures", "errors", "skipped")
 _CASES = {"failure": "failures", "error": "errors", "skipped": "skipped"}
 """Element inside a test case -> what it counts for."""
 MAX_SUITES = 10_000
+MAX_PROPERTIES = 10_000
 MAX_DEPTH = 100
+MAX_TAG = 1 << 20
+"""Longest tag, comment or the like, in bytes: the parser holds it whole."""
 READ_SIZE = 1 << 16
 """Bytes read at once."""
 
@@ -73,6 +76,7 @@ class _Reader:
     open_suites: list[_Suite] = field(default_factory=list)
     outcome: str = ""
     """What the open test case counts for, once that is known."""
+    properties: int = 0
     began: bool = False
     """Whether the outermost element was one of JUnit's."""
 
@@ -97,6 +101,9 @@ class _Reader:
         elif name == "property" and "testcase" not in self.path and self.open_suites:
             value = attributes.get("value")
             if value is not None:
+                self.properties += 1
+                if self.properties > MAX_PROPERTIES:
+                    raise _Halt(f"it has more than {MAX_PROPERTIES} properties")
                 self.open_suites[-1].properties[attributes.get("name", "property")] = value
 
     def end(self, name: str) -> None:
@@ -180,6 +187,8 @@ def _suites(path: Path) -> list[_Suite]:
         with path.open("rb") as file:
             while data := file.read(READ_SIZE):
                 parser.Parse(data, False)  # noqa: FBT003  # expat knows no keywords
+                if file.tell() - parser.CurrentByteIndex > MAX_TAG:
+                    raise SourceError(f"{path}: something in it is longer than {MAX_TAG >> 20} MiB")
         parser.Parse(b"", True)  # noqa: FBT003  # the same
     except expat.ExpatError as error:
         said = expat.ErrorString(error.code)

@@ -6,6 +6,7 @@ Follows ``evaluation_tracker.py`` and ``info_loggers.py``. Tasks are named ``tas
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from mlflow_rest_export.records import Dataset, RunRecord, Unreadable
 from mlflow_rest_export.sources import datasets, json_files, result_files, times
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result
+from mlflow_rest_export.sources.result_files import Objects
 from mlflow_rest_export.sources.run_values import RunValues
 
 NAME = "lighteval"
@@ -34,10 +36,10 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     config_general: dict[str, Any]
-    results: dict[str, dict[str, Any]]
+    results: Objects
     versions: dict[str, Any] | None = None
-    config_tasks: dict[str, dict[str, Any]] | None = None
-    summary_tasks: dict[str, dict[str, Any]] | None = None
+    config_tasks: Objects | None = None
+    summary_tasks: Objects | None = None
     summary_general: dict[str, Any] | None = None
 
 
@@ -56,9 +58,9 @@ def _result(path: Path, options: ReadOptions) -> Result:
     file = result_files.checked(_File, json_files.read_members(path), path)
     general = file.config_general
     values = RunValues()
-    names = _names(file.results)
+    names, configs = _names(file.results), _configs(file)
     for key, scores in file.results.items():
-        _task(values, file, key, names[key])
+        _task(values, file, key, names[key], configs[key])
         for metric, value in scores.items():
             values.score(names[key], metric, value)
     values.settings(general, [name for name in general if name not in {*_TAGS, *_CLOCK}])
@@ -80,7 +82,7 @@ def _result(path: Path, options: ReadOptions) -> Result:
         artifacts=result_files.uploads(
             path, options, values.adjustments, neighbours=_details(path), settings=general
         ),
-        datasets=_datasets(file, names),
+        datasets=_datasets(file, names, configs),
     )
 
 
@@ -96,10 +98,11 @@ def _names(keys: Mapping[str, object]) -> dict[str, str]:
         {key: "-".join(filter(None, [*_parts(key)[:2], _shot(key)])) for key in keys},
         {key: key.replace("|", "-") for key in keys},
     ]
+    counts = [Counter(form.values()) for form in forms]
     names = {}
     for key in keys:
-        apart = (form[key] for form in forms if list(form.values()).count(form[key]) == 1)
-        names[key] = next(apart, key)
+        alone = (form[key] for form, count in zip(forms, counts, strict=True) if count[form[key]] == 1)
+        names[key] = next(alone, key)
     return names
 
 
@@ -118,9 +121,8 @@ def _shot(key: str) -> str:
     return f"{shots}shot" if shots else ""
 
 
-def _task(values: RunValues, file: _File, key: str, name: str) -> None:
+def _task(values: RunValues, file: _File, key: str, name: str, config: Mapping[str, Any]) -> None:
     """Take in what the file says of a task apart from its scores."""
-    config = _config(file, key)
     values.score(name, "n_samples", config.get("effective_num_docs"))
     values.setting(name, "n_samples_original", config.get("original_num_docs"))
     values.setting(name, "num_fewshot", _parts(key)[2] or None)
@@ -141,20 +143,24 @@ def _summary(values: RunValues, task: str, summary: Mapping[str, Any]) -> None:
             values.setting(task, name, value)
 
 
-def _config(file: _File, key: str) -> Mapping[str, Any]:
-    """Find the settings of a task: their key may lack the shots, or have a suite that the task's lacks."""
-    configs = file.config_tasks or {}
-    suite, task, _ = _parts(key)
-    for wanted in (key, f"{suite}|{task}", task):
-        if wanted in configs:
-            return configs[wanted]
-    return next((config for config in configs.values() if config.get("name") == task), {})
+def _configs(file: _File) -> dict[str, Mapping[str, Any]]:
+    """Find the settings of each task: their key may lack the shots, or have a suite that the task's lacks."""
+    by_key = file.config_tasks or {}
+    by_name = {name: config for config in by_key.values() if isinstance(name := config.get("name"), str)}
+    found: dict[str, Mapping[str, Any]] = {}
+    for key in file.results:
+        suite, task, _ = _parts(key)
+        known = (by_key.get(key), by_key.get(f"{suite}|{task}"), by_key.get(task), by_name.get(task))
+        found[key] = next((config for config in known if config is not None), {})
+    return found
 
 
-def _datasets(file: _File, names: Mapping[str, str]) -> dict[str, Dataset]:
+def _datasets(
+    file: _File, names: Mapping[str, str], configs: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Dataset]:
     found = {}
     for key, name in names.items():
-        config = _config(file, key)
+        config = configs[key]
         repo, subset, splits = (config.get(part) for part in ("hf_repo", "hf_subset", "evaluation_splits"))
         hashes = (file.summary_tasks or {}).get(key, {}).get("hashes")
         if isinstance(repo, str) and repo:

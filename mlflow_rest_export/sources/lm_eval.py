@@ -15,6 +15,7 @@ from mlflow_rest_export.records import Dataset, RunRecord, Unreadable
 from mlflow_rest_export.sources import datasets, json_files, result_files, times
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result
+from mlflow_rest_export.sources.result_files import Objects
 from mlflow_rest_export.sources.run_values import RunValues
 
 NAME = "lm-eval"
@@ -34,9 +35,9 @@ class _File(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    results: dict[str, dict[str, Any]]
-    groups: dict[str, dict[str, Any]] | None = None
-    configs: dict[str, dict[str, Any]] | None = None
+    results: Objects
+    groups: Objects | None = None
+    configs: Objects | None = None
     versions: dict[str, Any] | None = None
     shots: dict[str, Any] | None = Field(None, alias="n-shot")
     samples: dict[str, Any] | None = Field(None, alias="n-samples")

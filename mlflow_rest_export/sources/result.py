@@ -86,7 +86,6 @@ def _record(result: Result, *, with_children: bool) -> RunRecord:
 def _child(result: Result, task: str) -> RunRecord:
     key = key_of(result)
     mark = hashlib.sha256(task.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    params = {key: value for key, value in result.values.params.items() if key.startswith(f"{task}.")}
     return RunRecord(
         key=f"{key}/{mark}",
         label=f"{result.label} ({task})",
@@ -96,7 +95,7 @@ def _child(result: Result, task: str) -> RunRecord:
         end_time=result.end_time,
         status=result.status,
         metrics=result.values.points(result.end_time, task),
-        params={**_model_param(result), **params},
+        params={**_model_param(result), **result.values.params_of(task)},
         tags=_tags(result, task),
         datasets=(result.datasets[task],) if task in result.datasets else (),
         parent_key=key,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from mlflow_rest_export.content import content_of, sha256
 from mlflow_rest_export.errors import SourceError
@@ -18,6 +18,11 @@ from mlflow_rest_export.sources.result import Result, runs
 
 _SHOWN = 80
 """Characters of a place in a file that a message shows: keys can be long."""
+
+MAX_ENTRIES = 20_000
+"""Most tasks or scores of one result: a list of a million mistakes costs more memory than the file."""
+Objects = Annotated[dict[str, dict[str, Any]], Field(max_length=MAX_ENTRIES)]
+"""The objects of a result by name, such as the scores of each task."""
 
 Border = TypeVar("Border", bound=BaseModel)
 
@@ -94,11 +99,12 @@ def uploads(
 
 
 def beside(path: Path, *patterns: str) -> list[Path]:
-    """Give the files next to a file whose names fit a pattern, sorted; links that lead away are left."""
+    """Give the files next to a file whose names fit a pattern, sorted; not hidden ones and links away."""
     folder = path.parent
     found = {match for pattern in patterns for match in folder.glob(pattern)}
     home = folder.resolve()
-    near = (match for match in found if match.is_file() and match.resolve().parent == home)
+    shown = (match for match in found if not match.name.startswith("."))
+    near = (match for match in shown if match.is_file() and match.resolve().parent == home)
     return sorted(match for match in near if match != path)
 
 

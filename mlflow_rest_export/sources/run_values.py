@@ -6,9 +6,9 @@ metrics, and what cannot be kept is noted.
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -32,6 +32,10 @@ class RunValues:
     adjustments: list[Adjustment] = field(default_factory=list)
     values: dict[str, float] = field(default_factory=dict)
     """Every metric key with its value, whatever its task."""
+    task_params: dict[str, list[str]] = field(default_factory=dict)
+    """Task -> the keys of its params."""
+    repeated: Counter[str] = field(default_factory=Counter)
+    """How often a metric key came again with another value."""
 
     def score(self, task: str, name: str, value: object) -> None:
         """Take one value of a task in: a number as metric, truth values and other texts as param.
@@ -48,7 +52,7 @@ class RunValues:
 
     def setting(self, task: str, name: str, value: object) -> None:
         """Take one setting in as param; objects member by member as ``name.member``, nothing empty."""
-        self._setting((*((task,) if task else ()), *((name,) if name else ())), value)
+        self._setting(task, (*((task,) if task else ()), *((name,) if name else ())), value)
 
     def settings(self, members: Mapping[str, object], names: Iterable[str] | None = None) -> None:
         """Take members of an object in as params under their own names.
@@ -73,15 +77,20 @@ class RunValues:
             Metric(key, value, timestamp) for scores in tasks.values() for key, value in scores.items()
         )
 
-    def _setting(self, names: tuple[str, ...], value: object) -> None:
+    def params_of(self, task: str) -> dict[str, str]:
+        """Give the params of one task."""
+        return {key: self.params[key] for key in self.task_params.get(task, ())}
+
+    def _setting(self, task: str, names: tuple[str, ...], value: object) -> None:
         if isinstance(value, dict) and value:
             for inner, deeper in value.items():
-                self._setting((*names, str(inner)), deeper)
+                self._setting(task, (*names, str(inner)), deeper)
         elif value is not None and value not in ({}, [], ""):
             text = written(value)
             shown = str(concealed(names, text))
             key = ".".join(names)
             self.params[key] = shown
+            self.task_params.setdefault(task, []).append(key)
             if shown != text:
                 self.adjustments.append(Adjustment(f"param {key}", "***", shown, "a secret is not exported"))
 
@@ -95,11 +104,18 @@ class RunValues:
         if not math.isnan(number) and number != value:
             self._note(key, value, repr(number), "metrics are double-precision numbers")
         if not _same(self.values.setdefault(key, number), number):
-            count = next(count for count in itertools.count(2) if f"{key}-{count}" not in self.values)
-            self._note(key, value, f"{key}-{count}", "the result has two values of this name")
-            key = f"{key}-{count}"
+            numbered = self._numbered(key)
+            self._note(key, value, numbered, "the result has two values of this name")
+            key = numbered
             self.values[key] = number
         self.scores.setdefault(task, {})[key] = number
+
+    def _numbered(self, key: str) -> str:
+        while True:
+            self.repeated[key] += 1
+            numbered = f"{key}-{self.repeated[key] + 1}"
+            if numbered not in self.values:
+                return numbered
 
     def _note(self, key: str, before: object, after: str, reason: str) -> None:
         self.adjustments.append(Adjustment(f"metric {key}", str(before), after, reason))

@@ -26,12 +26,12 @@ def read(
         format_name: the format of the paths, ``auto`` to look at their content.
         exec_db: the launcher's execution database.
     """
-    seen: set[str] = set()
+    seen: set[tuple[str | None, str]] = set()
     for record in _read_all(things, options, format_name, exec_db):
         if isinstance(record, Unreadable):
             yield record
-        elif record.key not in seen:
-            seen.add(record.key)
+        elif (record.experiment, record.key) not in seen:
+            seen.add((record.experiment, record.key))
             yield record
 
 

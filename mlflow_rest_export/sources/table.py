@@ -35,6 +35,8 @@ MAX_RUNS = 1000
 """Most runs that one table becomes: more means that a column of texts is no param."""
 _HELD = 100_000
 """Points that are kept in memory; the metrics of larger tables are read anew whenever they are needed."""
+_TEXTS = 32 << 20
+"""Most characters that the params and tags of all runs of a table may have."""
 _MODEL_COLUMNS = ("model_id", "model", "model_name")
 _DOCUMENTS = frozenset({".json", ".yaml", ".yml"})
 
@@ -118,6 +120,7 @@ def _table(path: Path, options: ReadOptions) -> _Table:
 def _runs(table: _Table) -> list[_Run]:
     """Go through the rows once: which runs there are, from when to when, and their points if they are few."""
     found: dict[_Group, _Run] = {}
+    size = 0
     hold = table.columns.rows * len(table.columns.of("metric")) <= _HELD
     for number, row in enumerate(rows(table.path), 1):
         group = table.columns.group(row)
@@ -127,6 +130,9 @@ def _runs(table: _Table) -> list[_Run]:
                     f"its texts differ in more than {MAX_RUNS} rows, and each would be a run; "
                     "say with --map which columns to skip"
                 )
+            size += sum(len(text) for _, text in group)
+            if size > _TEXTS:
+                raise SourceError("its params hold too much text; say with --map which columns to skip")
             found[group] = _Run(group)
         run = found[group]
         for point in _points(table, row, number, run.rows):

@@ -44,7 +44,7 @@ def as_number(value: object, place: str) -> float:
     if not is_number(value, texts=True):
         raise SourceError(f"{place} is not a number")
     try:
-        return float(value)  # type: ignore[arg-type]  # a number or the text of one
+        return float(value.strip() if isinstance(value, str) else value)  # type: ignore[arg-type]  # a number
     except OverflowError:
         raise SourceError(f"{place} is too large for a metric") from None
 

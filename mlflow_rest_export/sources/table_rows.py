@@ -6,6 +6,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow_rest_export.errors import SourceError
@@ -14,6 +15,8 @@ from mlflow_rest_export.yaml_files import load_yaml
 
 MAX_LINE = 1 << 20
 """Longest line, in bytes."""
+MAX_ROW_LINES = 1000
+"""Most lines that one row may span; quoted cells can hold line ends."""
 MAX_CELLS = 10_000
 """Most cells in one row."""
 
@@ -45,11 +48,13 @@ def rows(path: Path) -> Iterator[Row]:
 
 
 def _separated(path: Path, separator: str) -> Iterator[Row]:
-    reader = csv.reader(_lines(path), delimiter=separator, strict=True)
+    lines = _RowLines(path)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     try:
         names = next(reader, [])
         _check_names(path, names)
         for cells in reader:
+            lines.taken = 0
             if not cells:
                 continue
             if len(cells) != len(names):
@@ -107,6 +112,23 @@ def _flat(path: Path, value: object, place: str) -> Row:
             if len(row) > MAX_CELLS:
                 raise SourceError(f"{path}{place}: more than {MAX_CELLS} values")
     return row
+
+
+@dataclass(slots=True)
+class _RowLines:
+    """Lines for the CSV reader, which would gather a row over any number of them."""
+
+    path: Path
+    taken: int = 0
+    """Lines of the row that is being read."""
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the lines; refuses a row that spans too many."""
+        for number, line in enumerate(_lines(self.path), 1):
+            self.taken += 1
+            if self.taken > MAX_ROW_LINES:
+                raise SourceError(f"{self.path}:{number}: one row spans more than {MAX_ROW_LINES} lines")
+            yield line
 
 
 def _lines(path: Path) -> Iterator[str]:
