@@ -26,6 +26,7 @@ from mlflow_rest_export.conduct import Conduct, Stop
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NoAnswer, SettingsError
 from mlflow_rest_export.failures import host_of, no_answer
+from mlflow_rest_export.log_redaction import protect_logs
 from mlflow_rest_export.pace import Spacing
 from mlflow_rest_export.passing_faults import is_clear, may_pass
 from mlflow_rest_export.retry import Patience
@@ -109,6 +110,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         rates: Mapping[str, float] | None = None,
     ) -> None:
+        protect_logs()
         self.conduct = conduct
         self._auth = auth or NoAuth()
         self._tls = tls or Tls()

@@ -22,7 +22,7 @@ LAYERS = {
     # input: what comes from disk and from the user; the pure plan
     1: "sources config plan names survey",
     # network: one kind of host, one connection
-    2: """targets transport answers aws_answers failures passing_faults conduct streamed
+    2: """targets transport answers aws_answers failures passing_faults conduct streamed log_redaction
         auth oauth aws_auth aws_keys command_auth token_auth""",
     # MLflow's own terms
     3: "tracking artifacts",
