@@ -11,7 +11,7 @@ from pathlib import Path
 from mlflow_rest_export import plan
 from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.config import Layers, Settings
-from mlflow_rest_export.errors import ExportError
+from mlflow_rest_export.errors import ExportError, SettingsError
 from mlflow_rest_export.exporting.exporter import Exporter, Habits
 from mlflow_rest_export.exporting.file_facts import facts_of
 from mlflow_rest_export.exporting.grouping import grouped
@@ -25,7 +25,7 @@ from mlflow_rest_export.progress import NoProgress, Progress
 from mlflow_rest_export.records import RunRecord, Unreadable
 from mlflow_rest_export.sources import selection
 from mlflow_rest_export.sources.options import ReadOptions
-from mlflow_rest_export.targets import http
+from mlflow_rest_export.targets import choice, files, http
 
 _log = logging.getLogger("mlflow_rest_export")
 EXEC_DB = "NEMO_EVALUATOR_EXEC_DB_FILE"
@@ -137,6 +137,7 @@ class ExportCall:
         connection = self.layers.connection()
         for warning in http.warnings(uri, connection) if http.recognises(uri) else []:
             _log.warning("%s", warning)
+        _refuse_to_itself(uri, self.things)
         store = open_store(uri, connection, self.conduct)
         exporter = Exporter(
             tracking=store.tracking,
@@ -168,6 +169,17 @@ class ExportCall:
         ahead, behind = itertools.tee(records)
         for record, result in zip(behind, exporter.export(ahead), strict=True):
             yield spool.catch(record, result) if isinstance(record, RunRecord) else result
+
+
+def _refuse_to_itself(uri: str, things: Sequence[str]) -> None:
+    """Refuse to export a folder of runs into itself, which would double what MLflow wrote there."""
+    if choice.recognises(uri) or not files.recognises(uri):
+        return
+    target = files.path_of(uri).resolve()
+    for thing in things:
+        path = Path(thing).resolve()
+        if path == target or target in path.parents:
+            raise SettingsError(f"{thing} lies in {uri}, the folder that is exported to: choose another one")
 
 
 def _failed(record: Unreadable) -> RunResult:
