@@ -29,7 +29,19 @@ def parser(version: str) -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"mlflow-rest-export {version}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _export(commands)
+    _shim(commands)
     return top
+
+
+def _shim(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "shim",
+        help="answer the launcher's auto-export",
+        description="Write an executable named nemo-evaluator-launcher into a folder. It answers `export ... "
+        "--dest mlflow` with this exporter and hands all else to the real launcher further down the PATH.",
+        allow_abbrev=False,
+    )
+    command.add_argument("folder", metavar="DIR", help="made when it is not there; put it first on the PATH")
 
 
 def _export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -27,7 +27,7 @@ LAYERS = {
     # MLflow's own terms
     3: "tracking artifacts",
     # shell: knows the order of things
-    4: "api exporting watch doctor shim",
+    4: "api calls exporting watch doctor shim live_run client",
     # door: the only place that talks to people
     5: "cli __main__",
 }
