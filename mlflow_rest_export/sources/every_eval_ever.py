@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,7 +15,7 @@ from mlflow_rest_export.records import Dataset, RunRecord, Unreadable
 from mlflow_rest_export.sources import datasets, json_files, result_files, times
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result
-from mlflow_rest_export.sources.result_files import MAX_ENTRIES
+from mlflow_rest_export.sources.result_files import Few
 from mlflow_rest_export.sources.run_values import RUN, RunValues
 
 NAME = "eee"
@@ -55,7 +55,7 @@ class _Log(BaseModel):
     source_metadata: dict[str, Any] | None = None
     eval_library: dict[str, Any] | None = None
     model_info: dict[str, Any]
-    evaluation_results: list[_Scored] = Field(max_length=MAX_ENTRIES)
+    evaluation_results: Annotated[list[_Scored], Few]
     detailed_evaluation_results: dict[str, Any] | None = None
 
 

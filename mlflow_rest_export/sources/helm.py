@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,7 +15,7 @@ from mlflow_rest_export.records import Dataset, RunRecord, Unreadable
 from mlflow_rest_export.sources import datasets, json_files, result_files
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result
-from mlflow_rest_export.sources.result_files import MAX_ENTRIES
+from mlflow_rest_export.sources.result_files import Few
 from mlflow_rest_export.sources.run_values import RUN, RunValues
 
 NAME = "helm"
@@ -61,7 +61,7 @@ class _Spec(BaseModel):
 class _Stats(BaseModel):
     """The rows of ``stats.json`` under a name, so that messages can give a place."""
 
-    stats: list[_Stat] = Field(max_length=MAX_ENTRIES)
+    stats: Annotated[list[_Stat], Few]
 
 
 def recognises(path: Path) -> bool:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,7 +19,7 @@ from mlflow_rest_export.records import Dataset, RunRecord, RunStatus, Unreadable
 from mlflow_rest_export.sources import datasets, json_files, result_files, times, zip_members
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result
-from mlflow_rest_export.sources.result_files import MAX_ENTRIES, Objects
+from mlflow_rest_export.sources.result_files import Few, Objects
 from mlflow_rest_export.sources.run_values import RUN, RunValues
 
 NAME = "inspect"
@@ -75,8 +75,8 @@ class _Results(BaseModel):
 
     total_samples: Any = None
     completed_samples: Any = None
-    scores: list[_Score] = Field(default_factory=list, max_length=MAX_ENTRIES)
-    scorers: list[_Score] = Field(default_factory=list, max_length=MAX_ENTRIES)
+    scores: Annotated[list[_Score], Few] = Field(default_factory=list)
+    scorers: Annotated[list[_Score], Few] = Field(default_factory=list)
     scorer: dict[str, Any] | None = None
     metrics: Objects = Field(default_factory=dict)
 

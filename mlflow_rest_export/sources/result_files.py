@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from mlflow_rest_export.content import content_of, sha256
 from mlflow_rest_export.errors import SourceError
@@ -21,7 +21,17 @@ _SHOWN = 80
 
 MAX_ENTRIES = 20_000
 """Most tasks or scores of one result: a list of a million mistakes costs more memory than the file."""
-Objects = Annotated[dict[str, dict[str, Any]], Field(max_length=MAX_ENTRIES)]
+
+
+def _few(value: object) -> object:
+    if isinstance(value, (dict, list)) and len(value) > MAX_ENTRIES:
+        raise ValueError(f"it has more than {MAX_ENTRIES} entries")
+    return value
+
+
+Few = BeforeValidator(_few)
+"""Bounds a list or an object before each of its entries is looked at."""
+Objects = Annotated[dict[str, dict[str, Any]], Few]
 """The objects of a result by name, such as the scores of each task."""
 
 Border = TypeVar("Border", bound=BaseModel)

@@ -87,6 +87,8 @@ def test_namespaces_and_a_lone_suite_are_read(tmp_path: Path) -> None:
         ("<testsuites>", ":1:13: not XML, no element found"),
         ("<testsuites/>", "it has no test suite"),
         ("<html/>", "its outermost element is html"),
+        ("<testsuite>" + f"<!-- {'x' * (2 << 20)} -->" + "</testsuite>", "longer than 1 MiB"),
+        ("<testsuite>" + "<property value='1'/>" * 10_001, "more than 10000 properties"),
         ("<testsuite>" * 101, "nested deeper than 100"),
         ("<testsuites>" + "<testsuite/>" * 10_001, "more than 10000 suites"),
         ('<!DOCTYPE x [<!ENTITY a "b">]><testsuite/>', "document type declaration"),

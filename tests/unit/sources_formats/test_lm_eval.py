@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from pathlib import Path
 
 from result_samples import LM_EVAL, copied, document, many, one, paths, reason, values, written
@@ -207,6 +208,20 @@ def test_only_results_of_lm_eval_are_recognised(tmp_path: Path) -> None:
     assert not lm_eval.recognises(written(tmp_path, "a.json", {"results": {}}))
     assert not lm_eval.recognises(written(tmp_path, "b.json", {"results": [], "configs": {}}))
     assert not lm_eval.recognises(next(LM_EVAL.parent.glob("samples_*")))
+
+
+def test_very_many_mistakes_cost_no_more_than_one(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, "r.json", {"results": dict.fromkeys(map(str, range(200_000)), 1), "configs": {}}
+    )
+
+    tracemalloc.start()
+    said = reason(lm_eval.read, path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert "results" in said
+    assert peak < 100 << 20
 
 
 def test_a_wrong_type_is_told_with_its_place(tmp_path: Path) -> None:

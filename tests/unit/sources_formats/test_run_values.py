@@ -73,6 +73,15 @@ def test_of_equal_names_every_value_arrives(numbers: list[float]) -> None:
     assert {repr(number) for number in numbers} <= {repr(point.value) for point in points}
 
 
+def test_a_name_that_comes_very_often_costs_no_more_each_time() -> None:
+    values = RunValues()
+    for number in range(20_000):
+        values.score("t", "s", number)
+
+    assert len(values.points(0)) == 20_000
+    assert values.values["t/s-20000"] == 19_999
+
+
 def test_settings_are_dotted_and_empty_ones_are_left() -> None:
     values = RunValues()
     values.settings(

@@ -158,6 +158,8 @@ def test_secrets_in_a_table_are_masked(tmp_path: Path) -> None:
         ("a.csv", b"a\n\xff\n", ":2:1: the file is not UTF-8 text"),
         ("a.csv", "a\n" + "1" * (1 << 20) + "\n", ":2: the line is longer than 1 MiB"),
         ("a.csv", ",".join(f"c{n}" for n in range(10_001)), ":1: more than 10000 columns"),
+        ("a.csv", "a\n" + '"\n",' * 2000, ":1001: one row spans more than 1000 lines"),
+        ("a.csv", "a,b\n" + "".join(f"{n},{'x' * 100_000}{n}\n" for n in range(400)), "too much text"),
         ("a.jsonl", '{"a": 1}\n{"a": \n', ":2: the file ends in the middle"),
         ("a.jsonl", '{"a": 1}\n\n[1]\n', ":3: a table's row is an object"),
         ("a.json", "[1]", ": row 1: a table's row is an object"),
