@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlflow_rest_export.errors import Conflict, ExportError
+from mlflow_rest_export.records import Adjustment
 from mlflow_rest_export.tracking.protocol import Experiment, Tracking
 
 
@@ -35,6 +36,11 @@ class Experiments:
         if isinstance(found, ExportError):
             raise found
         return found
+
+    def changes(self, name: str) -> tuple[Adjustment, ...]:
+        """Give what the store made of a name that was opened."""
+        known = self._known.get(name)
+        return known.adjustments if isinstance(known, Experiment) else ()
 
     def _find_or_create(self, name: str) -> Experiment:
         found = self._tracking.find_experiment(name)
