@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 
 from mlflow_rest_export import marks
+from mlflow_rest_export.content import sha256
 from mlflow_rest_export.exporting.receipt import Receipt
+from mlflow_rest_export.exporting.stored_points import StoredPoints
 from mlflow_rest_export.plan import ExportPlan, FileFacts
 from mlflow_rest_export.records import Adjustment, Metric, RunStatus
-from mlflow_rest_export.tracking.points import same_value, without
+from mlflow_rest_export.tracking.points import same_value
 from mlflow_rest_export.tracking.protocol import StoredRun, Tracking
 
 
@@ -59,7 +60,7 @@ def missing_values(plan: ExportPlan, run: StoredRun, tracking: Tracking) -> Miss
 
 
 def missing_files(
-    plan: ExportPlan, stored: Mapping[str, int | None], receipt: Receipt | None, *, same_digest: bool
+    plan: ExportPlan, stored: Mapping[str, int | None], receipt: Receipt | None, *, of_this_data: bool
 ) -> list[FileFacts]:
     """Choose the files to send to a run that exists already.
 
@@ -67,29 +68,28 @@ def missing_files(
         plan: the run as it shall be.
         stored: path -> size in bytes of what is there (None where the store does not say).
         receipt: what the run's receipt says; None when it has none yet.
-        same_digest: whether the run bore this plan's digest before: what a first, broken off export of the
-            same data left is right when its size is.
+        of_this_data: whether all that was ever sent to the run came from this plan's data: what a first,
+            broken off export left is right when its size is.
     """
     if receipt is None:
-        known = {file.path: file.sha256 or "" for file in plan.files} if same_digest else {}
-    elif receipt.state == "complete":
-        known = {path: told.sha256 for path, told in receipt.files.items()}
-    else:
-        known = {}
-    return [file for file in plan.files if not _is_there(file, stored, known, by_size=receipt is None)]
+        return [file for file in plan.files if not (of_this_data and _has_size(file, stored))]
+    return [file for file in plan.files if not (_may_be_there(file, stored) and _is_told(file, receipt))]
 
 
-def _is_there(
-    file: FileFacts, stored: Mapping[str, int | None], known: Mapping[str, str], *, by_size: bool
-) -> bool:
-    if file.path not in stored or file.path not in known:
+def _has_size(file: FileFacts, stored: Mapping[str, int | None]) -> bool:
+    return stored.get(file.path) == file.content.size
+
+
+def _may_be_there(file: FileFacts, stored: Mapping[str, int | None]) -> bool:
+    return file.path in stored and stored[file.path] in {None, file.content.size}
+
+
+def _is_told(file: FileFacts, receipt: Receipt) -> bool:
+    """Say whether a receipt vouches for these very bytes; hashing a large file is cheaper than sending it."""
+    told = receipt.files.get(file.path)
+    if receipt.state != "complete" or told is None or told.size != file.content.size:
         return False
-    size = stored[file.path]
-    if size is None and by_size:
-        return False
-    if size is not None and size != file.content.size:
-        return False
-    return by_size or (file.sha256 is not None and known[file.path] == file.sha256)
+    return told.sha256 == (file.sha256 or sha256(file.content))
 
 
 def _single(plan: ExportPlan, run: StoredRun) -> Iterator[Metric]:
@@ -98,15 +98,39 @@ def _single(plan: ExportPlan, run: StoredRun) -> Iterator[Metric]:
         if last is None:
             yield point
         elif not same_value(point.value, last.value):
-            # a corrected value needs a later time, or the server would keep showing the old one
-            later = max(point.timestamp, last.timestamp + 1)
-            yield Metric(point.key, point.value, later, max(point.step, last.step))
+            yield _corrected(point, last, step=max(point.step, last.step))
 
 
 def _histories(plan: ExportPlan, run: StoredRun, tracking: Tracking) -> Iterator[Metric]:
-    """Give the points that the run lacks, key by key; memory: the fingerprints of one key's stored points."""
-    for key, points in groupby(plan.metrics, key=lambda point: point.key):
-        if key in run.metrics:
-            yield from without(points, tracking.metric_history(run.run_id, key))
-        else:
-            yield from points
+    """Give the points that the run lacks.
+
+    Where the steps of a metric grow, each is known by its step, whatever the times; otherwise by both.
+    """
+    growing = _with_growing_steps(plan.metrics)
+    stored = StoredPoints(tracking, run.run_id)
+    for point in plan.metrics:
+        if point.key not in run.metrics:
+            yield point
+        elif point.key in growing:
+            last = stored.latest_at(point)
+            if last is None:
+                yield point
+            elif not same_value(point.value, last.value):
+                yield _corrected(point, last, step=point.step)
+        elif not stored.has(point):
+            yield point
+
+
+def _corrected(point: Metric, last: Metric, *, step: int) -> Metric:
+    """Give a corrected value a later time, or the server would keep showing the old one."""
+    return Metric(point.key, point.value, max(point.timestamp, last.timestamp + 1), step)
+
+
+def _with_growing_steps(points: Iterable[Metric]) -> set[str]:
+    last: dict[str, int] = {}
+    others: set[str] = set()
+    for point in points:
+        if point.key in last and point.step <= last[point.key]:
+            others.add(point.key)
+        last[point.key] = point.step
+    return last.keys() - others

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from mlflow_rest_export.conduct import Stop
-from mlflow_rest_export.errors import ExportError, Interrupted
+from mlflow_rest_export.conduct import Conduct
+from mlflow_rest_export.errors import ExportError, Interrupted, NoAnswer, TrackingError
 from mlflow_rest_export.exporting.jobs import Job
 from mlflow_rest_export.exporting.outcomes import Outcome
 
@@ -18,19 +18,23 @@ PATIENCE_FOR_THE_REST = 2.0
 """Seconds that steps under way get to notice a signal."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Crew:
     """Workers with one rule for failures.
 
+    Once patience with the server has ended, nothing more is tried: with hundreds of jobs every further
+    attempt would take its own time to fail.
+
     Args:
         pool: the workers.
-        stop: the wish to stop; it ends a step with ``Interrupted``.
-        on_failure: told of each job that failed, after its error was noted.
+        conduct: patience, and the wish to stop, which ends a step with ``Interrupted``.
+        on_failure: told of each job that failed while the server could be asked, after its error was noted.
     """
 
     pool: Executor
-    stop: Stop
+    conduct: Conduct
     on_failure: Step
+    _outage: Exception | None = field(default=None, init=False)
 
     def each(self, jobs: Iterable[Job], step: Step, *, of: Outcome | None = None) -> None:
         """Do a step for every job with the outcome ``of`` (None: every open job); returns when all are done.
@@ -46,22 +50,35 @@ class Crew:
         try:
             for done in waiting:
                 done.result()
-        except Interrupted:
+        except BaseException:
             for not_begun in waiting:
                 not_begun.cancel()
             wait(waiting, timeout=PATIENCE_FOR_THE_REST)
             raise
 
+    def give_up(self, job: Job, error: Exception) -> None:
+        """End a job as failed."""
+        job.fail(error)
+        if isinstance(error, TrackingError) and self.conduct.patience.left() <= 0:
+            self._outage = error
+        if self._outage is None:
+            self.on_failure(job)
+
     def _guarded(self, job: Job, step: Step) -> None:
         if job.error is not None:  # another step of the same job failed meanwhile
             return
         try:
-            self.stop.check()
+            self.conduct.stop.check()
+            self._check_patience(job)
             step(job)
         except Interrupted:
             raise
         except Exception as error:  # noqa: BLE001  # the one place: a job's failure, even a bug, stays its own
             if not isinstance(error, (ExportError, OSError)):
                 _log.exception("unexpected error while exporting %s", job.record.label)
-            job.fail(error)
-            self.on_failure(job)
+            self.give_up(job, error)
+
+    def _check_patience(self, job: Job) -> None:
+        if self._outage is not None:
+            said = f"exporting {job.record.label}: not tried any more, since {self._outage}"
+            raise NoAnswer(said, may_have_arrived=False)

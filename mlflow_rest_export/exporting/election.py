@@ -1,16 +1,16 @@
 """One run for one key, however many exporters create one at the same time.
 
 Searches have no order of creation to elect by, but params are write-once: who gets the claim param of a run
-decides over it. ``claim=superseded`` takes a run out of the race, ``claim=kept:...`` wins it; each can only
-be written where the other is not. Electing by the smallest run id alone was wrong in a quarter of the rounds.
+decides over it (see ``claims``). Electing by the smallest run id alone was wrong in a quarter of the rounds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from mlflow_rest_export import marks
-from mlflow_rest_export.errors import ApiError, ParamConflict
+from mlflow_rest_export.errors import ApiError, ParamConflict, StoreError
+from mlflow_rest_export.exporting import claims
 from mlflow_rest_export.plan import ExportPlan
 from mlflow_rest_export.records import RunStatus
 from mlflow_rest_export.tracking.protocol import StoredRun, Tracking
@@ -26,12 +26,10 @@ class RunsByIdentity:
             self.add(run)
 
     def add(self, run: StoredRun) -> None:
-        """Note a run; one that is known already is replaced."""
+        """Note a run, unless it is known already: what a search found is newer than what we know."""
         key = run.tags.get(marks.KEY)
-        if key is None:
-            self._foreign[run.run_id] = run
-        else:
-            self._by_key.setdefault(key, {})[run.run_id] = run
+        among = self._foreign if key is None else self._by_key.setdefault(key, {})
+        among.setdefault(run.run_id, run)
 
     def of(self, plan: ExportPlan) -> list[StoredRun]:
         """Give the runs of the plan's key, or else the one that another tool exported for the same result."""
@@ -39,12 +37,11 @@ class RunsByIdentity:
         if own:
             return list(own.values())
         twins = [run for run in self._foreign.values() if _is_twin(plan.twin, run.tags)]
-        twins.sort(key=lambda run: (run.status is not RunStatus.FINISHED, run.run_id))
-        return twins[:1]
+        return sorted(twins, key=_rank)[:1]
 
 
-def settle(tracking: Tracking, runs: Iterable[StoredRun]) -> StoredRun | None:
-    """Leave one run of those with the same key, and give it; None when all of them are out of the race.
+def only_one(tracking: Tracking, runs: Sequence[StoredRun]) -> StoredRun | None:
+    """Leave one run of those with the same key, and give it; None when there is none left in the race.
 
     Every run but the candidate is marked ``superseded`` before it is deleted. A mark that is refused means
     that this run has been claimed meanwhile: then everything is read again.
@@ -54,22 +51,13 @@ def settle(tracking: Tracking, runs: Iterable[StoredRun]) -> StoredRun | None:
         runs: all runs with one key, read after this process created its own, if it did.
     """
     runs = [run for run in runs if not run.deleted]
-    out = [run for run in runs if run.params.get(marks.CLAIM) == marks.SUPERSEDED]
+    claimed = [run for run in runs if claims.is_claimed(run)]
     unclaimed = [run for run in runs if marks.CLAIM not in run.params]
-    claimed = [run for run in runs if run.params.get(marks.CLAIM, marks.SUPERSEDED) != marks.SUPERSEDED]
     winner = min(claimed or unclaimed, key=_rank, default=None)
-    for run in unclaimed:
-        if run is winner:
-            continue
-        try:
-            tracking.log_values(run.run_id, params={marks.CLAIM: marks.SUPERSEDED})
-        except ApiError as error:
-            now = [tracking.get_run(known.run_id) for known in runs]
-            if not isinstance(error, ParamConflict) and not any(known.deleted for known in now):
-                raise
-            return settle(tracking, now)
-        out.append(run)
-    for run in out:
+    rivals = [run for run in unclaimed if run is not winner]
+    if not all(_supersede(tracking, run) for run in rivals):
+        return only_one(tracking, [tracking.get_run(run.run_id) for run in runs])
+    for run in [*rivals, *filter(claims.is_superseded, runs)]:
         remove(tracking, run)
     return winner
 
@@ -84,6 +72,19 @@ def remove(tracking: Tracking, run: StoredRun) -> None:
         tracking.update_run(
             run.run_id, status=RunStatus.KILLED, end_time=run.start_time, run_name=run.run_name
         )
+
+
+def _supersede(tracking: Tracking, run: StoredRun) -> bool:
+    """Take a run out of the race; False when it has been claimed or deleted meanwhile."""
+    try:
+        tracking.log_values(run.run_id, params=claims.superseded())
+    except ParamConflict:
+        return False
+    except (ApiError, StoreError):
+        if not tracking.get_run(run.run_id).deleted:
+            raise
+        return False
+    return True
 
 
 def _rank(run: StoredRun) -> tuple[bool, str]:

@@ -16,7 +16,7 @@ from functools import partial
 
 from mlflow_rest_export import marks, plan
 from mlflow_rest_export.conduct import Conduct
-from mlflow_rest_export.errors import ExportError, Interrupted, ParamConflict
+from mlflow_rest_export.errors import ExportError, Interrupted
 from mlflow_rest_export.exporting import filling, verify
 from mlflow_rest_export.exporting.crew import Crew
 from mlflow_rest_export.exporting.experiments import Experiments
@@ -25,7 +25,8 @@ from mlflow_rest_export.exporting.jobs import Job
 from mlflow_rest_export.exporting.joining import Joiner
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.owner import Owner
-from mlflow_rest_export.exporting.placing import Placing
+from mlflow_rest_export.exporting.placing import Placing, parents_first
+from mlflow_rest_export.mlruns_layout import PARENT_TAG
 from mlflow_rest_export.plan import FileFacts, Wishes
 from mlflow_rest_export.progress import NoProgress, Progress
 from mlflow_rest_export.records import RunRecord, RunStatus, Unreadable
@@ -77,8 +78,9 @@ class Exporter:
             Interrupted: after a signal; what was begun is marked and can be completed by the same export.
         """
         source = iter(records)
-        with ThreadPoolExecutor(self.habits.workers, thread_name_prefix="export") as pool:
-            crew = Crew(pool=pool, stop=self.conduct.stop, on_failure=self._mark_failed)
+        pool = ThreadPoolExecutor(self.habits.workers, thread_name_prefix="export")
+        with pool, self.owner.at_work():
+            crew = Crew(pool=pool, conduct=self.conduct, on_failure=self._mark_failed)
             placing = Placing(
                 tracking=self.tracking,
                 experiments=Experiments(self.tracking, restore=self.habits.restore_experiment),
@@ -87,7 +89,6 @@ class Exporter:
                     tracking=self.tracking, owner=self.owner, stop=self.conduct.stop, clock=self.clock
                 ),
                 skip_existing=self.habits.skip_existing,
-                run_ids={},
             )
             while wave := list(itertools.islice(source, self.habits.wave)):
                 yield from self._wave(wave, crew, placing)
@@ -109,25 +110,34 @@ class Exporter:
 
     def _steps(self, jobs: Sequence[Job], crew: Crew, placing: Placing) -> None:
         crew.each(jobs, self._plan)
-        placing.place([job for job in jobs if job.is_open])
+        for generation in parents_first(job for job in jobs if job.is_open):
+            placing.place(generation)
+            crew.each(_ours(generation), partial(self._values, placing))
+        self._files(_ours(jobs), crew)
+        crew.each(_ours(jobs), self._finish)
+        # Only now is anybody waited for: whoever waits with work of his own undone may be waited for himself.
+        crew.each(jobs, partial(self._late, placing))
         crew.each(jobs, self._verify, of=Outcome.UNCHANGED)
-        crew.each(jobs, partial(self._values, placing))
-        self._files(jobs, crew)
-        crew.each(jobs, self._finish)
+        for outcome in (Outcome.EXPORTED, Outcome.UNCHANGED):
+            crew.each(jobs, partial(self._link, placing), of=outcome)
 
     def _plan(self, job: Job) -> None:
         limits = self.tracking.limits()
         job.plan = plan.build(job.record, facts_of(job.record), self.wishes(job.record), limits)
 
     def _values(self, placing: Placing, job: Job) -> None:
-        try:
-            filling.write_values(self.tracking, job)
-        except ParamConflict:
-            if not job.is_new:
-                raise
+        while job.is_ours and not filling.write_values(self.tracking, job):
             placing.again(job)
-            if job.is_open:
-                filling.write_values(self.tracking, job)
+
+    def _late(self, placing: Placing, job: Job) -> None:
+        """Wait for the one who is at work on the run, and complete it should he be gone."""
+        while job.is_open and not job.owner:
+            placing.wait(job)
+            self._values(placing, job)
+        if job.is_open:
+            for file in filling.files_to_send(self.artifacts, job):
+                self._send(file, job)
+            self._finish(job)
 
     def _files(self, jobs: Sequence[Job], crew: Crew) -> None:
         """Send the files of all runs, spread over all workers whatever run they belong to."""
@@ -137,7 +147,7 @@ class Exporter:
             files = filling.files_to_send(self.artifacts, job)
             if files:
                 self.artifacts.expect(job.stored(), [*(file.path for file in files), marks.RECEIPT])
-            chosen.extend((job, file) for file in files)
+            chosen.extend([(job, file) for file in files])
 
         crew.each(jobs, choose)
         self.progress.files_found(len(chosen), sum(file.content.size for _, file in chosen))
@@ -154,8 +164,13 @@ class Exporter:
 
     def _verify(self, job: Job) -> None:
         if self.habits.verify:
-            kept = frozenset(change.field.removeprefix("param ") for change in job.adjustments)
-            verify.verify(self.tracking, self.artifacts, job.planned(), job.stored().run_id, kept=kept)
+            verify.verify(self.tracking, self.artifacts, job.planned(), job.stored().run_id)
+
+    def _link(self, placing: Placing, job: Job) -> None:
+        """Name the parent, should it have got another run since this one was created."""
+        run, parent = job.stored(), placing.parent_of(job)
+        if parent is not None and run.tags.get(PARENT_TAG) != parent:
+            self.tracking.log_values(run.run_id, tags={PARENT_TAG: parent})
 
     def _mark_failed(self, job: Job, status: RunStatus = RunStatus.FAILED) -> None:
         """Say on the run that it is not complete, as far as the store lets us; it is reported anyway."""
@@ -178,6 +193,10 @@ class Exporter:
             run_url=self.tracking.run_url(job.run),
             experiment_url=self.tracking.experiment_url(job.run.experiment_id),
         )
+
+
+def _ours(jobs: Iterable[Job]) -> list[Job]:
+    return [job for job in jobs if job.is_ours]
 
 
 def _unreadable(record: Unreadable) -> RunResult:

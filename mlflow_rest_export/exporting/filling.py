@@ -8,40 +8,54 @@ from dataclasses import dataclass, field
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.content import BytesContent, Content, sha256
-from mlflow_rest_export.errors import ApiError
-from mlflow_rest_export.exporting import receipt
+from mlflow_rest_export.errors import ParamConflict
+from mlflow_rest_export.exporting import claims, receipt
 from mlflow_rest_export.exporting.completion import missing_files, missing_values
 from mlflow_rest_export.exporting.jobs import Job
-from mlflow_rest_export.exporting.owner import claim_of
 from mlflow_rest_export.plan import FileFacts
 from mlflow_rest_export.records import RunStatus
 from mlflow_rest_export.tracking.protocol import Artifacts, Tracking
 
 
-def write_values(tracking: Tracking, job: Job) -> None:
+def write_values(tracking: Tracking, job: Job) -> bool:
     """Write the metrics, params and tags that the run lacks.
 
     The first batch to a new run carries the claim: it is refused when somebody superseded the run.
 
-    Raises:
-        ParamConflict: the run is new and lost the election.
+    Returns:
+        False when the run is new and lost the election; nothing was written then.
     """
+    if job.is_new and not _write_first(tracking, job):
+        return False
+    if not job.is_new:
+        _write_missing(tracking, job)
+    if job.planned().datasets:
+        tracking.log_inputs(job.stored().run_id, job.planned().datasets)
+    return True
+
+
+def _write_first(tracking: Tracking, job: Job) -> bool:
     plan, run = job.planned(), job.stored()
-    if job.is_new:
-        claim = {marks.CLAIM: claim_of(job.owner)}
+    claim = claims.kept(plan.digest, job.owner)
+    try:
         tracking.log_values(run.run_id, metrics=plan.metrics, params={**claim, **plan.params})
-    else:
-        job.had_digest = run.tags.get(marks.DIGEST) == plan.digest
-        lacks = missing_values(plan, run, tracking)
-        job.adjustments += lacks.adjustments
-        if run.status is not RunStatus.RUNNING:
-            tracking.update_run(
-                run.run_id, status=RunStatus.RUNNING, end_time=run.end_time, run_name=plan.run_name
-            )
-        tags = {**lacks.tags, marks.OWNER: job.owner}
-        tracking.log_values(run.run_id, metrics=lacks.metrics, params=lacks.params, tags=tags)
-    if plan.datasets:
-        tracking.log_inputs(run.run_id, plan.datasets)
+    except ParamConflict:
+        job.run = tracking.get_run(run.run_id)
+        job.is_new = False  # if the run is ours all the same, another param is what it refuses
+        return claims.owner_of(job.run) == job.owner and claims.is_claimed(job.run)
+    return True
+
+
+def _write_missing(tracking: Tracking, job: Job) -> None:
+    plan, run = job.planned(), job.stored()
+    lacks = missing_values(plan, run, tracking)
+    job.adjustments += lacks.adjustments
+    if run.status is not RunStatus.RUNNING:
+        tracking.update_run(
+            run.run_id, status=RunStatus.RUNNING, end_time=run.end_time, run_name=plan.run_name
+        )
+    told = {marks.ERROR: ""} if run.tags.get(marks.ERROR) else {}  # it is on its way again
+    tracking.log_values(run.run_id, metrics=lacks.metrics, params=lacks.params, tags={**lacks.tags, **told})
 
 
 def files_to_send(artifacts: Artifacts, job: Job) -> list[FileFacts]:
@@ -51,11 +65,12 @@ def files_to_send(artifacts: Artifacts, job: Job) -> list[FileFacts]:
     if job.is_new:
         return list(plan.files)
     stored = artifacts.listing(run)
-    known = _stored_receipt(artifacts, job, stored)
-    files = missing_files(plan, stored, known, same_digest=job.had_digest)
-    first_of_same_data = known is None and job.had_digest
-    if files and not first_of_same_data and (known is None or known.state == "complete"):
-        artifacts.upload(run, marks.RECEIPT, BytesContent(receipt.updating(plan)))
+    known = receipt.stored_receipt(artifacts, run, stored)
+    files = missing_files(plan, stored, known, of_this_data=claims.is_of(run, plan.digest))
+    if known is not None and known.state == "complete":
+        job.hashes |= {path: told.sha256 for path, told in known.files.items() if path not in job.hashes}
+        if files:
+            artifacts.upload(run, marks.RECEIPT, BytesContent(receipt.updating(plan)))
     return files
 
 
@@ -115,12 +130,3 @@ class HashedWhileSent:
     def sha256(self) -> str:
         """Give the hash, reading the content once more only when nobody read it whole."""
         return self._digest or sha256(self.content)
-
-
-def _stored_receipt(artifacts: Artifacts, job: Job, stored: dict[str, int | None]) -> receipt.Receipt | None:
-    if marks.RECEIPT not in stored:
-        return None
-    try:
-        return receipt.read_receipt(b"".join(artifacts.read(job.stored(), marks.RECEIPT)))
-    except ApiError:
-        return receipt.Receipt()  # a receipt that cannot be read vouches for nothing

@@ -21,8 +21,8 @@ class Job:
     """Our mark on the run; "" while it is not ours to write to."""
     is_new: bool = False
     """Whether this export created the run, so that nothing can be in it yet."""
-    had_digest: bool = False
-    """Whether the run bore the plan's digest when it was taken over."""
+    busy_since: float = 0.0
+    """When somebody else was found to be at work on the run, by the monotonic clock."""
     hashes: dict[str, str] = field(default_factory=dict)
     """Path -> sha256 of every file."""
     adjustments: list[Adjustment] = field(default_factory=list)
@@ -35,6 +35,11 @@ class Job:
         """Whether there is something left to do."""
         return self.outcome is None
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether there is something left to do that is for us to do."""
+        return self.is_open and bool(self.owner)
+
     def planned(self) -> ExportPlan:
         """Give the plan of a job that has one."""
         if self.plan is None:
@@ -46,6 +51,10 @@ class Job:
         if self.run is None:
             raise AssertionError(f"{self.record.label} has no run yet")
         return self.run
+
+    def give_way(self, winner: StoredRun | None) -> None:
+        """Leave the run to somebody else; None when the key has no run at all."""
+        self.run, self.owner, self.is_new = winner, "", False
 
     def fail(self, error: Exception) -> None:
         """End the job as failed."""

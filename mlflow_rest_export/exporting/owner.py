@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import hashlib
 import os
 import secrets
 import socket
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlflow_rest_export import marks
+UNTOLD = "?"
+"""When a process began, on systems that do not tell."""
 
 
 class Life(enum.Enum):
@@ -23,53 +26,66 @@ class Life(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """One exporting process.
+    """One export under way.
 
     Args:
         machine: host and process namespace, in which ``process`` means something.
         process: process id.
-        nonce: random, new for each process: ids are used again, often within a restarted container.
+        born: when the process began, by the system's count: ids are used again.
+        token: tells the exports of one process apart.
     """
 
     machine: str
     process: int
-    nonce: str
+    born: str
+    token: str = field(default_factory=lambda: secrets.token_hex(4))
 
     @classmethod
     def of_this_process(cls) -> Owner:
-        """Describe this process."""
+        """Describe an export of this process."""
         namespace = Path("/proc/self/ns/pid")
         inside = str(namespace.readlink()) if namespace.is_symlink() else ""
         machine = hashlib.sha256(f"{socket.gethostname()} {inside}".encode()).hexdigest()[:12]
-        return cls(machine, os.getpid(), _NONCE)
+        return cls(machine, os.getpid(), _born(os.getpid()))
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Count as being at work as long as the context lasts."""
+        _at_work.add(self.token)
+        try:
+            yield
+        finally:
+            _at_work.discard(self.token)
 
     def mark(self) -> str:
-        """Give a value for the tag of one run, which no other run ever gets."""
-        return f"{self.machine}:{self.process}:{self.nonce}:{secrets.token_hex(6)}"
+        """Give a text for one run that no other run ever gets, from which ``life_of`` knows us."""
+        return f"{self.machine}:{self.process}:{self.born}:{self.token}:{secrets.token_hex(6)}"
 
     def life_of(self, mark: str) -> Life:
         """Say whether the owner that left ``mark`` on a run can still be at work."""
-        machine, process, nonce, *_ = [*mark.split(":"), "", "", ""]
+        machine, process, born, token, *_ = [*mark.split(":"), "", "", "", ""]
         if machine != self.machine or not process.isdigit():
-            return Life.UNKNOWN if machine else Life.GONE
-        if int(process) == self.process:
-            return Life.AT_WORK if nonce == self.nonce else Life.GONE
-        return Life.AT_WORK if _exists(int(process)) else Life.GONE
+            return Life.UNKNOWN
+        if (int(process), born) == (self.process, self.born):
+            return Life.AT_WORK if token in _at_work else Life.GONE
+        now = _born(int(process))
+        return Life.AT_WORK if now and (now == born or UNTOLD in {now, born}) else Life.GONE
 
 
-def claim_of(mark: str) -> str:
-    """Give the value of the claim param for the owner's mark of a run."""
-    return f"{marks.KEPT}:{hashlib.sha256(mark.encode()).hexdigest()[:12]}"
-
-
-def _exists(process: int) -> bool:
+def _born(process: int) -> str:
+    """Give when a process began; "" for one that has ended, even if its parent has not noticed yet."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        return ""
+    except PermissionError:  # somebody else's, so it is there
+        pass
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return UNTOLD
+    return "" if fields[0] in {"Z", "X"} else fields[19]
 
 
-_NONCE = secrets.token_hex(4)
+_at_work: set[str] = set()
+"""Tokens of the exports of this process that have not ended."""

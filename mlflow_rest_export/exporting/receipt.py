@@ -9,9 +9,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mlflow_rest_export import __version__
+from mlflow_rest_export import __version__, marks
+from mlflow_rest_export.errors import ApiError
 from mlflow_rest_export.plan import ExportPlan
 from mlflow_rest_export.records import Adjustment
+from mlflow_rest_export.tracking.protocol import Artifacts, StoredRun
 
 
 class FileReceipt(BaseModel):
@@ -33,6 +35,7 @@ class Receipt(BaseModel):
     state: Literal["complete", "updating"] = "updating"
     digest: str = ""
     files: dict[str, FileReceipt] = {}
+    adjustments: tuple[Adjustment, ...] = ()
 
 
 def read_receipt(data: bytes) -> Receipt:
@@ -41,6 +44,22 @@ def read_receipt(data: bytes) -> Receipt:
         return Receipt.model_validate_json(data)
     except ValidationError:
         return Receipt()
+
+
+def stored_receipt(artifacts: Artifacts, run: StoredRun, listing: Mapping[str, int | None]) -> Receipt | None:
+    """Read the receipt of a run; None when there is none.
+
+    Args:
+        artifacts: where the run's files live.
+        run: the run.
+        listing: its files.
+    """
+    if marks.RECEIPT not in listing:
+        return None
+    try:
+        return read_receipt(b"".join(artifacts.read(run, marks.RECEIPT)))
+    except ApiError:
+        return Receipt()  # a receipt that cannot be read vouches for nothing
 
 
 def complete(plan: ExportPlan, hashes: Mapping[str, str], adjustments: tuple[Adjustment, ...]) -> bytes:

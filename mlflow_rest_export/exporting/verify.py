@@ -3,40 +3,44 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from itertools import groupby
+from collections import Counter
+from collections.abc import Iterator
 
+from mlflow_rest_export import marks
 from mlflow_rest_export.errors import VerifyError
+from mlflow_rest_export.exporting.completion import MissingValues, missing_values
+from mlflow_rest_export.exporting.receipt import Receipt, stored_receipt
 from mlflow_rest_export.plan import ExportPlan
-from mlflow_rest_export.tracking.points import fingerprint, same_value
 from mlflow_rest_export.tracking.protocol import Artifacts, StoredRun, Tracking
 
 TOLD = 10
 """Differences that are told one by one; the others are counted."""
 
 
-def verify(
-    tracking: Tracking, artifacts: Artifacts, plan: ExportPlan, run_id: str, *, kept: frozenset[str]
-) -> None:
+def verify(tracking: Tracking, artifacts: Artifacts, plan: ExportPlan, run_id: str) -> None:
     """Compare a finished run with its plan.
+
+    A param that an earlier export set to another value is no difference where the receipt says so: MLflow
+    never changes a param.
 
     Args:
         tracking: the store.
         artifacts: where its files live.
         plan: what the run should hold.
         run_id: the run.
-        kept: params whose other value is known and told already (MLflow never changes a param).
 
     Raises:
         VerifyError: with the differences.
     """
     run = tracking.get_run(run_id)
+    listing = artifacts.listing(run) if plan.files else {}
+    receipt = stored_receipt(artifacts, run, listing)
     found = [
-        *_values("param", {key: value for key, value in plan.params.items() if key not in kept}, run.params),
-        *_values("tag", plan.tags, run.tags),
-        *_metrics(plan, run, tracking),
-        *_files(plan, run, artifacts),
+        *_values(missing_values(plan, run, tracking), plan, run, receipt),
+        *_files(plan, run, artifacts, listing),
     ]
+    if plan.files and (receipt is None or receipt.state != "complete" or receipt.digest != plan.digest):
+        found.append(f"artifact {marks.RECEIPT} is not that of this export")
     if run.status is not plan.status:
         found.append(f"status is {run.status.name}, not {plan.status.name}")
     if found:
@@ -44,32 +48,24 @@ def verify(
         raise VerifyError(f"run {run_id} differs from what was exported: {'; '.join(found[:TOLD])}{more}")
 
 
-def _values(what: str, sent: Mapping[str, str], stored: Mapping[str, str]) -> Iterator[str]:
-    for key, value in sent.items():
-        if key not in stored:
-            yield f"{what} {key} is missing"
-        elif stored[key] != value:
-            yield f"{what} {key} has another value"
-
-
-def _metrics(plan: ExportPlan, run: StoredRun, tracking: Tracking) -> Iterator[str]:
-    for key, points in groupby(plan.metrics, key=lambda point: point.key):
-        latest = run.metrics.get(key)
-        if latest is None:
+def _values(lacks: MissingValues, plan: ExportPlan, run: StoredRun, receipt: Receipt | None) -> Iterator[str]:
+    yield from (f"param {key} is missing" for key in lacks.params)
+    told = receipt.adjustments if receipt else ()
+    yield from (f"{change.field} has another value" for change in lacks.adjustments if change not in told)
+    for key in lacks.tags:
+        yield f"tag {key} has another value" if key in run.tags else f"tag {key} is missing"
+    for key, points in Counter(point.key for point in lacks.metrics).items():
+        if key not in run.metrics:
             yield f"metric {key} is missing"
         elif plan.single_points:
-            value = next(points).value
-            if not same_value(value, latest.value):
-                yield f"metric {key} is {latest.value!r}, not {value!r}"
+            yield f"metric {key} is {run.metrics[key].value!r}"
         else:
-            stored = {fingerprint(point) for point in tracking.metric_history(run.run_id, key)}
-            lost = sum(1 for point in points if fingerprint(point) not in stored)
-            if lost:
-                yield f"metric {key} lacks {lost} points"
+            yield f"metric {key} lacks {points} points"
 
 
-def _files(plan: ExportPlan, run: StoredRun, artifacts: Artifacts) -> Iterator[str]:
-    stored = artifacts.listing(run) if plan.files else {}
+def _files(
+    plan: ExportPlan, run: StoredRun, artifacts: Artifacts, stored: dict[str, int | None]
+) -> Iterator[str]:
     for file in plan.files:
         if file.path not in stored:
             yield f"artifact {file.path} is missing"

@@ -18,8 +18,8 @@ from mlflow_rest_export.tracking.batches import Batch, split
 from mlflow_rest_export.tracking.points import same_point, without
 from mlflow_rest_export.tracking.protocol import StoredRun
 
-ROUNDS = 6
-"""Times that a batch is sent at the most; each failed one is followed by a reading."""
+ROUNDS = 10
+"""Times that a batch is sent at the most, over a minute or more; each failed one is followed by a reading."""
 
 
 class BatchStore(Protocol):
@@ -39,6 +39,10 @@ class BatchStore(Protocol):
 
     def metric_history(self, run_id: str, key: str) -> Iterator[Metric]:
         """Read all points of a metric."""
+        ...
+
+    def pause(self, error: ApiError | NoAnswer, number: int) -> None:
+        """Wait before what failed for time ``number`` (from 0) is tried again; raise what will not pass."""
         ...
 
 
@@ -65,36 +69,50 @@ def _deliver_batch(store: BatchStore, run_id: str, batch: Batch) -> None:
         try:
             store.log_batch(run_id, batch.body(run_id))
         except (ApiError, NoAnswer) as error:
-            run = _run_after(store, run_id, batch, error)
+            if not _leaves_doubt(error):
+                raise
+            run = store.get_run(run_id)
+            _check_params(batch, run, error)
+            if _is_plain_refusal(error):
+                raise
             batch = missing(batch, run, store)
             if batch.entries and number + 1 == ROUNDS:
                 raise
+            if batch.entries and error.may_have_arrived:
+                store.pause(error, number)
         else:
             return
         if not batch.entries:
             return
 
 
-def _run_after(store: BatchStore, run_id: str, batch: Batch, error: ApiError | NoAnswer) -> StoredRun:
-    """Read the run after a failure that leaves doubt; without doubt, raise the failure itself.
+def _leaves_doubt(error: ApiError | NoAnswer) -> bool:
+    """Say whether something may have been stored, or was stored before.
 
     400 is in doubt, too: it is the answer to a conflicting param and to points that were stored before
     (BAD_REQUEST "UNIQUE constraint failed"), and the texts differ by version.
     """
-    if not (error.may_have_arrived or (isinstance(error, ApiError) and error.status == 400)):
-        raise error
-    run = store.get_run(run_id)
+    return error.may_have_arrived or (isinstance(error, ApiError) and error.status == 400)
+
+
+def _is_plain_refusal(error: ApiError | NoAnswer) -> bool:
+    return isinstance(error, ApiError) and error.status == 400 and error.code != "BAD_REQUEST"
+
+
+def _check_params(batch: Batch, run: StoredRun, error: ApiError | NoAnswer) -> None:
+    """Make sure that what stands in the way is not a param that somebody else has set.
+
+    Raises:
+        ParamConflict: it is; nothing that has not arrived yet may be sent any more.
+    """
     for key, value in batch.params.items():
-        if run.params.get(key, value) != value and isinstance(error, ApiError):
+        if run.params.get(key, value) != value:
             raise ParamConflict(
-                f"run {run_id} already has the param {key} with another value",
-                status=error.status,
-                code=error.code,
-                reason=error.reason,
+                f"run {run.run_id} already has the param {key} with another value",
+                status=400,
+                code="INVALID_PARAMETER_VALUE",
+                reason=str(error),
             ) from None
-    if isinstance(error, ApiError) and error.status == 400 and error.code != "BAD_REQUEST":
-        raise error
-    return run
 
 
 def missing(batch: Batch, run: StoredRun, store: BatchStore) -> Batch:

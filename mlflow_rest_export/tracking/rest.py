@@ -15,6 +15,7 @@ from mlflow_rest_export import limits as server_limits
 from mlflow_rest_export.errors import ApiError, NoAnswer
 from mlflow_rest_export.limits import Limits
 from mlflow_rest_export.marks import OWNER
+from mlflow_rest_export.passing_faults import may_pass
 from mlflow_rest_export.records import Dataset, Lookup, Metric, RunStatus
 from mlflow_rest_export.targets.target import Target
 from mlflow_rest_export.tracking import delivery, replies
@@ -27,7 +28,8 @@ PAGE_OF_RUNS = 500
 """Runs in one page of a search: each brings all its values, so a page may weigh several MB."""
 PAGE_OF_POINTS = 25_000
 """Servers from 3.1 to 3.12 answer a history without ``max_results`` with an empty page."""
-TRIES_OF_CREATE = 3
+TRIES_OF_CREATE = 6
+"""Over some ten seconds; each lost one is followed by a search."""
 
 _R = TypeVar("_R", bound=replies.Reply)
 
@@ -148,21 +150,20 @@ class RestTracking:
             "tags": [{"key": key, "value": value} for key, value in new.tags.items()],
         }
         doing = f"creating the run {new.run_name}"
-        lost: ApiError | NoAnswer | None = None
-        for _ in range(TRIES_OF_CREATE):
+        for number in range(TRIES_OF_CREATE):
             try:
-                reply = self._post(
+                made = self._post(
                     "runs/create", replies.RunReply, body, doing=doing, repeat=Repeat.IF_NOT_SENT
                 )
-                return reply.run.as_run()
+                return made.run.as_run()
             except (ApiError, NoAnswer) as error:
                 if not error.may_have_arrived:
                     raise
                 lost = error
-            made = next(self.find_runs(new.experiment_id, [Lookup(OWNER, new.tags[OWNER])]), None)
-            if made is not None:
-                return made
-        raise lost or AssertionError
+            for run in self.find_runs(new.experiment_id, [Lookup(OWNER, new.tags[OWNER])]):
+                return run
+            self.pause(lost, number)
+        raise lost
 
     def get_run(self, run_id: str) -> StoredRun:
         """Read a run."""
@@ -184,6 +185,13 @@ class RestTracking:
         """Send one ``log-batch`` body; never repeated here when its outcome is unknown."""
         call = self._call("runs/log-batch", body, doing=f"writing values to run {run_id}")
         self.transport.send_for_json(call)
+
+    def pause(self, error: ApiError | NoAnswer, number: int) -> None:
+        """Wait before what failed for time ``number`` (from 0) is tried again; raise what will not pass."""
+        conduct = self.transport.conduct
+        if not may_pass(error, number):
+            raise error
+        conduct.stop.wait(conduct.backoff.wait(number, asked=None, chance=conduct.chance()))
 
     def metric_history(self, run_id: str, key: str) -> Iterator[Metric]:
         """Give every point of a metric, page by page."""

@@ -1,0 +1,56 @@
+"""The points that a run holds, read metric by metric, in bounded memory however the questions are mixed."""
+
+from __future__ import annotations
+
+from mlflow_rest_export.records import Metric
+from mlflow_rest_export.tracking.points import fingerprint
+from mlflow_rest_export.tracking.protocol import Tracking
+
+KEPT = 1_000_000
+"""Points that are remembered, beside those of the metric asked for."""
+
+
+class StoredPoints:
+    """Answers questions about points, with one reading of each metric's history as long as memory allows.
+
+    Args:
+        tracking: the store.
+        run_id: the run.
+    """
+
+    def __init__(self, tracking: Tracking, run_id: str) -> None:
+        self._tracking = tracking
+        self._run_id = run_id
+        self._known: dict[str, _History] = {}
+
+    def has(self, point: Metric) -> bool:
+        """Say whether the run holds this very point."""
+        return fingerprint(point) in self._history(point.key).points
+
+    def latest_at(self, point: Metric) -> Metric | None:
+        """Give what the run shows for the step of a point; None for nothing."""
+        found = self._history(point.key).by_step.get(point.step)
+        return found and Metric(point.key, found[1], found[0], point.step)
+
+    def _history(self, key: str) -> _History:
+        if key not in self._known:
+            history = _History()
+            for point in self._tracking.metric_history(self._run_id, key):
+                history.add(point)
+            while self._known and sum(len(known.points) for known in self._known.values()) > KEPT:
+                del self._known[next(iter(self._known))]
+            self._known[key] = history
+        return self._known[key]
+
+
+class _History:
+    """The points of one metric."""
+
+    def __init__(self) -> None:
+        self.points: set[int] = set()
+        self.by_step: dict[int, tuple[int, float]] = {}
+
+    def add(self, point: Metric) -> None:
+        self.points.add(fingerprint(point))
+        found = (point.timestamp, point.value)
+        self.by_step[point.step] = max(self.by_step.get(point.step, found), found)
