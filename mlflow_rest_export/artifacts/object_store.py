@@ -140,7 +140,9 @@ class ObjectStoreRoute:
         failures = require("obstore.exceptions", for_what="the object store")
         try:
             return work()
-        except failures.BaseError as error:
+        except (failures.BaseError, FileNotFoundError) as error:
+            if isinstance(error, OSError) and error.errno is not None:  # our own file, not the store's object
+                raise
             raise _as_ours(error, failures, doing=doing) from None
 
 
@@ -167,7 +169,7 @@ def _needs_botocore(variables: Mapping[str, str]) -> bool:
 def _as_ours(error: Exception, failures: Any, *, doing: str) -> TrackingError:  # noqa: ANN401  # a module
     said = without_secrets(" ".join(str(error).split("\n\nDebug source")[0].split()))[:400]
     for kind, status, code in (
-        (failures.NotFoundError, 404, "RESOURCE_DOES_NOT_EXIST"),
+        ((failures.NotFoundError, FileNotFoundError), 404, "RESOURCE_DOES_NOT_EXIST"),
         (failures.PermissionDeniedError, 403, "PERMISSION_DENIED"),
         (failures.UnauthenticatedError, 401, "UNAUTHENTICATED"),
     ):

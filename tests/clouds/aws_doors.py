@@ -87,8 +87,8 @@ class SageMakerDoor:
         if action not in self.denied:
             return None
         text = (
-            "User: arn:aws:sts::123456789012:assumed-role/Demo/s is not authorized to perform: sagemaker-mlflow:"
-            f"{action} on resource: {self.arn} because no identity-based policy allows it"
+            "User: arn:aws:sts::123456789012:assumed-role/Demo/s is not authorized to perform: "
+            f"sagemaker-mlflow:{action} on resource: {self.arn} because no identity-based policy allows it"
         )
         return _aws(403, "AccessDeniedException:http://x/", text)
 

@@ -7,6 +7,7 @@ sagemaker-mlflow; ``--azurite`` its program. What is not given is skipped.
 from __future__ import annotations
 
 import re
+import subprocess
 import uuid
 from collections.abc import Iterator
 
@@ -19,6 +20,11 @@ from front_door import FrontDoor
 from store_servers import StoreServer, azurite, moto
 
 BUCKET = "evals"
+MAKE_CONTAINER = """
+import sys
+from azure.storage.blob import BlobServiceClient
+BlobServiceClient.from_connection_string(sys.argv[1]).create_container(sys.argv[2])
+"""
 APP = "arn:aws:sagemaker:eu-central-1:123456789012:mlflow-app/app-0A1B2C3D4E5F"
 SERVER = "arn:aws:sagemaker:us-west-2:123456789012:mlflow-tracking-server/demo"
 
@@ -76,7 +82,9 @@ def sagemaker(request: pytest.FixtureRequest, s3_server: StoreServer) -> Iterato
 @pytest.fixture(scope="session")
 def blobs(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blobs]:
     program = given(pytestconfig, "--azurite")
+    python = given(pytestconfig, "--cloud-env")
     with azurite(program, tmp_path_factory.mktemp("azurite")) as port:
+        subprocess.run([python, "-c", MAKE_CONTAINER, connection_string(port), BUCKET], check=True, timeout=60)
         yield Blobs(port, connection_string(port))
 
 
@@ -104,7 +112,8 @@ def _running(
     python = given(config, "--cloud-env")
     server = StoreServer("3.17.2", python, folders.mktemp("mlflow"), root=root, variables=variables)
     try:
-        yield server.start()
+        server.start()
+        yield server
     finally:
         server.stop()
 

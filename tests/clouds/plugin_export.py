@@ -1,6 +1,4 @@
-"""Writes a run with the official SageMaker plugin; run by an interpreter that has it. Knows nothing
-of ours.
-"""
+"""Writes a run with the official SageMaker plugin; run by an interpreter that has it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Child processes: an MLflow server with its artifacts in an object store, ``moto`` as S3, ``azurite`` as Azure."""
+"""Child processes: an MLflow server with its artifacts in a store, ``moto`` as S3, ``azurite`` as Azure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The official SageMaker plugin gets through the stand-in, and only with the right keys: so it is a fair one."""
+"""The official SageMaker plugin gets through the stand-in, and only with the right keys: a fair one."""
 
 from __future__ import annotations
 
