@@ -43,14 +43,18 @@ SERVERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "2.22.5": (NEW, ("mlflow==2.22.5", "sqlalchemy<2.1")),
     "3.5.1": (NEW, ("mlflow==3.5.1", "sqlalchemy<2.1")),
     "3.17.2": (NEW, ("mlflow[auth]==3.17.2",)),
+    "3.17.2-stores": (NEW, ("mlflow==3.17.2", "boto3", "azure-storage-blob", "moto[server,s3]>=5.1")),
+    "sagemaker-mlflow": (NEW, ("sagemaker-mlflow==0.5.0", "mlflow-skinny==3.17.2")),
 }
+AZURITE = "azurite@3.35.0"
+"""Azure's blob storage for tests, from npm."""
 MAJORS = ("1.30.1", "2.22.5", "3.17.2")
 SQL = ("1.30.1", "2.9.2", "2.22.5", "3.5.1", "3.17.2")
 
 nox.needs_version = ">=2024.10.9"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", *(f"unit-{version}" for version in PYTHONS)]
-nox.options.sessions += ["floors", "wheel", "servers"]
+nox.options.sessions += ["floors", "wheel", "servers", "clouds"]
 
 _not_run: list[str] = []
 
@@ -120,7 +124,14 @@ def types(session: nox.Session) -> None:
     """Check types, of the package and of the tests (a conftest.py each, so a run each)."""
     session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "types"), "nox")
     session.run("mypy")
-    for folder in ("tests/unit", "tests/servers", "tests/record", "tests/wheel", "noxfile.py"):
+    for folder in (
+        "tests/unit",
+        "tests/clouds",
+        "tests/servers",
+        "tests/record",
+        "tests/wheel",
+        "noxfile.py",
+    ):
         session.run("mypy", folder)
 
 
@@ -215,6 +226,53 @@ def _against_servers(session: nox.Session, versions: Iterable[str], *arguments: 
 def servers(session: nox.Session) -> None:
     """Run the tests against real MLflow servers, one of each major version."""
     _against_servers(session, MAJORS)
+
+
+def _azurite() -> Path | str:
+    """Install azurite unless it is there; give its program, or what went wrong."""
+    folder = Path(".nox/azurite").resolve()
+    program = folder / "node_modules/.bin/azurite-blob"
+    npm = shutil.which("npm")
+    if program.exists():
+        return program
+    if npm is None:
+        return "there is no npm, so Azure's blobs are not tested"
+    command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), AZURITE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return program if program.exists() else f"npm could not install azurite: {done.stderr[-300:]}"
+
+
+def _against_clouds(session: nox.Session, *arguments: str) -> None:
+    """Run tests/clouds with an environment that has the extras and no MLflow."""
+    session.install("-e", ".[aws,objectstore]", *TEST)
+    session.log("making the servers' environments (minutes at the first time)")
+    options = []
+    with ThreadPoolExecutor(2) as pool:
+        found = dict(pool.map(_server_environment, ["3.17.2-stores", "sagemaker-mlflow"]))
+    found["azurite"] = _azurite()
+    for name, option in (
+        ("3.17.2-stores", "--cloud-env"),
+        ("sagemaker-mlflow", "--plugin-env"),
+        ("azurite", "--azurite"),
+    ):
+        place = found[name]
+        if isinstance(place, str):
+            _missing(session, place)
+        else:
+            options.append(f"{option}={place}")
+    session.run("pytest", "-q", "tests/clouds", *options, *arguments, *session.posargs)
+
+
+@nox.session
+def clouds(session: nox.Session) -> None:
+    """Run the tests against stand-ins for clouds: real stores behind doors that check every signature."""
+    _against_clouds(session)
+
+
+@nox.session
+def clouds_faults(session: nox.Session) -> None:
+    """Break every request on the way to every cloud in every way (long)."""
+    _against_clouds(session, "--long", "-s", "-k", "fault")
 
 
 @nox.session

@@ -120,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _any  # noqa: N815  # names of http.server
 
     def handle_expect_100(self) -> bool:
-        """Send no ``100 Continue``, which proxies in tests take for the answer; clients go on after a second."""
+        """Send no ``100 Continue``, which test proxies take for the answer; clients go on after a second."""
         return True
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # name of http.server

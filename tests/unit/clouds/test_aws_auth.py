@@ -23,7 +23,7 @@ MOMENT = datetime(2026, 3, 14, 15, 9, 26, tzinfo=timezone.utc)
 
 def _prepared(auth: SigV4Auth, method: str = "GET", **arguments: object) -> requests.PreparedRequest:
     session = requests.Session()
-    request = requests.Request(method, "https://h.example/api", auth=auth, **arguments)  # type: ignore[arg-type]
+    request = requests.Request(method, "https://h.example/api", auth=auth, **arguments)
     return session.prepare_request(request)
 
 
