@@ -13,6 +13,8 @@ from typing import Any
 import mlflow
 from mlflow.entities import Metric, Param, RunTag
 
+EXPORTED = "/Users/user@example.com/exported"
+
 
 def main(uri: str, folder: Path) -> dict[str, Any]:
     mlflow.set_tracking_uri(uri)
@@ -66,7 +68,7 @@ def _files(client: mlflow.MlflowClient, run_id: str, folder: Path, seen: dict[st
 
 def _ours(client: mlflow.MlflowClient, folder: Path) -> dict[str, Any]:
     """Read what this package exported before, if anything."""
-    experiment = client.get_experiment_by_name("/Users/user@example.com/exported")
+    experiment = client.get_experiment_by_name(EXPORTED)
     if experiment is None:
         return {}
     (run,) = client.search_runs([experiment.experiment_id])

@@ -1,0 +1,175 @@
+"""Whole exports to a workspace: what ends there is one whole run, and nothing secret is heard."""
+
+from __future__ import annotations
+
+import io
+import logging
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+from attempts import Attempt, record
+from databricks_standin.contents import differences, runs_of
+from databricks_standin.folders import USER
+from databricks_standin.logins import LOGINS, login
+from databricks_standin.stores import STORES
+from databricks_standin.tokens import CLIENT, GITHUB_BEARER, JWT, PASSWORD, PAT
+from databricks_standin.workspace import Workspace
+from fault_proxy import FaultProxy
+from faults import FAULTS, Kind
+
+from mlflow_rest_export.connection import Connection
+from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
+from mlflow_rest_export.records import RunRecord
+
+
+@pytest.fixture
+def workspace() -> Iterator[Workspace]:
+    with Workspace() as workspace:
+        yield workspace
+
+
+def export(
+    connection: Connection, experiment: str, *records: RunRecord, patience: float = 30.0
+) -> list[RunResult]:
+    attempt = Attempt(uri="databricks", experiment=experiment, connection=connection, answer_timeout=patience)
+    return attempt.export(*records)
+
+
+@pytest.mark.parametrize("kind", STORES)
+@pytest.mark.parametrize("way", LOGINS)
+def test_every_login_exports_to_every_store_once(kind: str, way: str, tmp_path: Path) -> None:
+    wanted = record(tmp_path)
+    with Workspace(kind) as workspace:
+        (first,) = export(login(way, workspace.url, tmp_path), "demo", wanted)
+        before = len(workspace.asked)
+        (again,) = export(login(way, workspace.url, tmp_path), "demo", wanted)
+
+        assert (first.outcome, again.outcome) == (Outcome.EXPORTED, Outcome.UNCHANGED), first.error
+        assert differences(workspace, f"/Users/{USER}/demo", wanted) == []
+        writes = [asked for asked in workspace.asked[before:] if asked.method in {"PUT", "PATCH"}]
+        assert not writes
+
+
+def test_the_name_that_was_changed_is_told(workspace: Workspace, tmp_path: Path) -> None:
+    (result,) = export(login("pat", workspace.url, tmp_path), "demo", record(tmp_path))
+
+    changes = [change.after for change in result.adjustments if change.field == "experiment name"]
+    assert changes == [f"/Users/{USER}/demo"]
+    assert result.run_url is not None
+    assert result.run_url.startswith(f"{workspace.url}/ml/experiments/2000000000000001/runs/")
+
+
+def test_a_missing_folder_ends_the_export_with_advice(workspace: Workspace, tmp_path: Path) -> None:
+    (result,) = export(login("pat", workspace.url, tmp_path), "/Shared/a/demo", record(tmp_path))
+
+    assert result.outcome is Outcome.FAILED
+    assert "--create-parents" in str(result.error)
+
+
+def test_an_experiment_on_a_volume_gets_its_files_there(workspace: Workspace, tmp_path: Path) -> None:
+    place = "dbfs:/Volumes/main/ml/evals"
+    workspace.folders.create({"name": "/Shared/demo", "artifact_location": place})
+
+    for outcome in (Outcome.EXPORTED, Outcome.UNCHANGED):
+        (result,) = export(login("pat", workspace.url, tmp_path), "/Shared/demo", record(tmp_path))
+        assert result.outcome is outcome, result.error
+
+    (run,) = runs_of(workspace, "/Shared/demo")
+    assert sorted(path.rpartition("/")[2] for path in workspace.files.volumes) == [
+        *(f"f{number}.txt" for number in range(5)),
+        "receipt.json",
+    ]
+    assert run.info["status"] == "FINISHED"
+
+
+@pytest.mark.parametrize("way", ["pat", "machine"])
+def test_a_fault_anywhere_leaves_exactly_one_whole_run(way: str, tmp_path: Path) -> None:
+    wanted = record(tmp_path)
+    chance = random.Random(way)
+    with Workspace(chance.choice(STORES)) as workspace, FaultProxy(workspace.port) as proxy:
+        export(login(way, proxy.url, tmp_path), "/Shared/clean", wanted)
+        requests = len(proxy.seen)
+        for case, name in enumerate(sorted(FAULTS)):  # every request in every way: tests/clouds
+            number = 1 + case * requests // len(FAULTS)
+            experiment = f"/Shared/{name} {number}"
+            proxy.forget()
+            proxy.inject(FAULTS[name], number=number)
+            patience = 0.8 if FAULTS[name].kind is Kind.STALL else 30.0
+            (first,) = export(login(way, proxy.url, tmp_path), experiment, wanted, patience=patience)
+            proxy.forget()
+            (second,) = export(login(way, proxy.url, tmp_path), experiment, wanted)
+
+            said = f"{name} at {number}: {first.error}, {second.error}"
+            assert second.outcome in {Outcome.EXPORTED, Outcome.UNCHANGED}, said
+            assert differences(workspace, experiment, wanted) == [], said
+
+
+def test_exporters_at_the_same_time_leave_one_whole_run(workspace: Workspace, tmp_path: Path) -> None:
+    for number in range(5):
+        wanted = record(tmp_path, name=f"job{number}")
+        together = threading.Barrier(4)
+
+        def race(wanted: RunRecord = wanted, together: threading.Barrier = together) -> None:
+            connection = login("pat", workspace.url, tmp_path)
+            together.wait(10)
+            export(connection, "/Shared/race", wanted)
+
+        threads = [threading.Thread(target=race) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert differences(workspace, "/Shared/race", wanted) == []
+
+
+def test_addresses_that_expire_all_the_time_cost_time_only(workspace: Workspace, tmp_path: Path) -> None:
+    wanted = record(tmp_path, files=9)
+    workspace.stores.fleeting = 4
+
+    (result,) = Attempt(
+        uri="databricks",
+        experiment="/Shared/demo",
+        connection=login("pat", workspace.url, tmp_path),
+        workers=1,
+    ).export(wanted)
+
+    assert result.outcome is Outcome.FAILED or differences(workspace, "/Shared/demo", wanted) == []
+    (again,) = export(login("pat", workspace.url, tmp_path), "/Shared/demo", wanted)
+    assert again.outcome in {Outcome.EXPORTED, Outcome.UNCHANGED}
+    assert differences(workspace, "/Shared/demo", wanted) == []
+
+
+def test_rate_limits_and_half_batches_cost_time_only(workspace: Workspace, tmp_path: Path) -> None:
+    wanted = record(tmp_path)
+    for ending in ("/runs/search", "/runs/create", "/runs/log-batch", "/credentials-for-write", "f2.txt"):
+        workspace.rate_limit(ending, times=2)
+    workspace.runs.half_batches = 1
+
+    (result,) = export(login("pat", workspace.url, tmp_path), "/Shared/demo", wanted)
+
+    assert result.outcome is Outcome.EXPORTED, result.error
+    assert differences(workspace, "/Shared/demo", wanted) == []
+
+
+@pytest.mark.parametrize("way", LOGINS)
+def test_no_secret_is_heard_whatever_goes_wrong(
+    way: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    heard = io.StringIO()
+    with Workspace() as workspace, redirect_stderr(heard), redirect_stdout(heard):
+        connection = login(way, workspace.url, tmp_path)
+        for ending in ("/runs/log-batch", "f1.txt", "/oidc/v1/token", "/artifacts/credentials-for-write"):
+            workspace.spoil(ending, 400, f"bad: {PAT} {CLIENT[1]} {JWT} canary-signature", times=1)
+            results = export(connection, "/Shared/demo", record(tmp_path))
+            heard.write(repr(results) + str([result.as_json() for result in results]))
+        heard.write(repr(connection))
+    text = heard.getvalue() + caplog.text
+
+    for secret in (PAT, PASSWORD[1], CLIENT[1], JWT, GITHUB_BEARER, "canary1", "X-Amz-Signature=canary"):
+        assert secret not in text, secret
