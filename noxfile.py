@@ -44,6 +44,7 @@ SERVERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "3.5.1": (NEW, ("mlflow==3.5.1", "sqlalchemy<2.1")),
     "3.17.2": (NEW, ("mlflow[auth]==3.17.2",)),
     "3.17.2-stores": (NEW, ("mlflow==3.17.2", "boto3", "azure-storage-blob", "moto[server,s3]>=5.1")),
+    "databricks-sdk": (NEW, ("databricks-sdk==0.156.0", "mlflow-skinny==3.17.2")),
     "sagemaker-mlflow": (NEW, ("sagemaker-mlflow==0.5.0", "mlflow-skinny==3.17.2")),
 }
 AZURITE = "azurite@3.35.0"
@@ -54,7 +55,7 @@ SQL = ("1.30.1", "2.9.2", "2.22.5", "3.5.1", "3.17.2")
 nox.needs_version = ">=2024.10.9"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", *(f"unit-{version}" for version in PYTHONS)]
-nox.options.sessions += ["floors", "wheel", "servers", "clouds"]
+nox.options.sessions += ["floors", "wheel", "servers", "clouds", "standins"]
 
 _not_run: list[str] = []
 
@@ -127,6 +128,7 @@ def types(session: nox.Session) -> None:
     for folder in (
         "tests/unit",
         "tests/clouds",
+        "tests/standins",
         "tests/servers",
         "tests/record",
         "tests/wheel",
@@ -273,6 +275,28 @@ def clouds(session: nox.Session) -> None:
 def clouds_faults(session: nox.Session) -> None:
     """Break every request on the way to every cloud in every way (long)."""
     _against_clouds(session, "--long", "-s", "-k", "fault")
+
+
+def _against_standins(session: nox.Session, *arguments: str) -> None:
+    """Run tests/standins with an environment that has this package and no MLflow."""
+    _install(session)
+    _, found = _server_environment("databricks-sdk")
+    options = [] if isinstance(found, str) else [f"--databricks-env={found}"]
+    if isinstance(found, str):
+        _missing(session, found)
+    session.run("pytest", "-q", "tests/standins", *options, *arguments, *session.posargs)
+
+
+@nox.session
+def standins(session: nox.Session) -> None:
+    """Prove the stand-in for Databricks with the official SDK, and export to it while requests fail."""
+    _against_standins(session)
+
+
+@nox.session
+def standins_faults(session: nox.Session) -> None:
+    """Break every request to Databricks in every way, for every login and store (long)."""
+    _against_standins(session, "--long")
 
 
 @nox.session
