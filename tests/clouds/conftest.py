@@ -84,7 +84,7 @@ def blobs(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory)
     program = given(pytestconfig, "--azurite")
     python = given(pytestconfig, "--cloud-env")
     with azurite(program, tmp_path_factory.mktemp("azurite")) as port:
-        subprocess.run([python, "-c", MAKE_CONTAINER, connection_string(port), BUCKET], check=True, timeout=60)
+        subprocess.run([python, "-c", MAKE_CONTAINER, connection_string(port), BUCKET], check=True)
         yield Blobs(port, connection_string(port))
 
 
