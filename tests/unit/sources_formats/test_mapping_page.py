@@ -1,0 +1,151 @@
+"""Holds ``docs/mapping.md`` against the genuine files: each value has a row and is where the row says."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from result_samples import SAMPLES
+
+from mlflow_rest_export.records import RunRecord
+from mlflow_rest_export.sources import detection, zip_members
+from mlflow_rest_export.sources.options import ReadOptions
+from mlflow_rest_export.sources.run_values import ABSENT, written
+
+PAGE = Path(__file__).parents[3] / "docs" / "mapping.md"
+ELSEWHERE = (
+    "file only",
+    "in the names of metrics",
+    "start ",
+    "end ",
+    "as `results`",
+    "dataset input",
+    "the file",
+)
+"""What a row may say instead of a metric, param or tag."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: what it is about, and where that lands."""
+
+    field: str
+    lands: str
+    lossless: str
+
+    def matches(self, place: tuple[str, ...]) -> dict[str, str] | None:
+        """Give what the placeholders stand for when the row is about the value at a place."""
+        wanted = self.field.split(".")
+        found: dict[str, str] = {}
+        for number, part in enumerate(wanted):
+            if part == "**":
+                rest = [inner for inner in place[number:] if inner != "[]"]
+                return {**found, "**": ".".join(rest)} if len(place) >= number else None
+            pattern = "".join(
+                f"(?P<{piece[1:-1]}>.*)" if piece.startswith("<") else re.escape(piece)
+                for piece in re.split(r"(<\w+>)", part)
+            )
+            match = re.fullmatch(pattern, place[number]) if number < len(place) else None
+            if match is None:
+                return None
+            found |= match.groupdict()
+        return found if len(place) == len(wanted) else None
+
+
+def sections() -> Iterator[tuple[str, list[Path], list[Row]]]:
+    for section in PAGE.read_text().split("\n## ")[1:]:
+        title = section.partition("\n")[0].partition(":")[0]
+        said = re.search(r"^Sample: (.*)$", section, re.MULTILINE)
+        samples = (
+            [path for glob in re.findall("`(.*?)`", said[1]) for path in SAMPLES.glob(glob)] if said else []
+        )
+        rows = [
+            Row(*row) for row in re.findall(r"^\| `([^|]+)` \| (.*?) \| (.*?) \|$", section, re.MULTILINE)
+        ]
+        yield title, samples, rows
+
+
+CASES = [(title, sample, rows) for title, samples, rows in sections() for sample in samples]
+
+
+def document(sample: Path) -> Any:
+    if sample.suffix == ".xml":
+        (suite,) = ET.parse(sample).getroot()  # noqa: S314  # our own file
+        properties = {each.get("name"): each.get("value") for each in suite.iterfind("properties/property")}
+        cases = [dict(case.attrib) for case in suite.iterfind("testcase")]
+        return {"testsuite": {**suite.attrib, "properties": properties}, "testcase": cases}
+    if sample.suffix == ".eval":
+        member = zip_members.find(sample, {"header.json"})["header.json"]
+        return json.loads(zip_members.unpack(sample, "header.json", member))
+    return json.loads(sample.read_text())
+
+
+def leaves(value: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    inner = value.items() if isinstance(value, dict) else (("[]", each) for each in value)
+    for key, deeper in inner:
+        if isinstance(deeper, (dict, list)):
+            yield from leaves(deeper, (*above, key))
+        elif not (deeper is None or (isinstance(deeper, str) and deeper.lower() in ABSENT)):
+            yield (*above, key), deeper
+
+
+def filled(template: str, found: dict[str, str]) -> str | None:
+    """Fill a name in; None when it has a part that stands elsewhere in the document."""
+    names = re.findall(r"<([^>]+)>", template)
+    if "[" in template or any(name not in found for name in names):
+        return None
+    return re.sub(r"<([^>]+)>", lambda match: found[match[1]], template)
+
+
+def holds(record: RunRecord, kind: str, template: str, found: dict[str, str], value: Any) -> bool:
+    """Say whether the record has the value under the name, or under any where the name is not told."""
+    name = filled(template.rstrip("."), found)
+    if kind == "metric":
+        return any(
+            (name is None or point.key == name) and point.value == float(value) for point in record.metrics
+        )
+    texts = record.params if kind == "param" else record.tags
+    return any(
+        (name is None or key == name or (key and name.startswith(f"{key}.")))
+        and (text == written(value) or json.dumps(value, ensure_ascii=False).strip('"') in text)
+        for key, text in texts.items()
+    )
+
+
+def named(value: object) -> str:
+    return value.name[-25:] if isinstance(value, Path) else value if isinstance(value, str) else ""
+
+
+@pytest.mark.parametrize(("title", "sample", "rows"), CASES, ids=named)
+def test_every_value_has_a_row_and_is_where_it_says(title: str, sample: Path, rows: list[Row]) -> None:
+    (record,) = detection.read([sample], ReadOptions(), format=title)
+    assert isinstance(record, RunRecord)
+    used = set()
+    task = record.tags.get("task_name", "")
+    for place, value in leaves(document(sample)):
+        row, found = next((row, found) for row in rows if (found := row.matches(place)) is not None)
+        used.add(row)
+        landings = re.findall(r"(metric|param|tag) `([^`]+)`", row.lands)
+        assert landings or row.lands.startswith(ELSEWHERE), row
+        assert (row.lossless == "yes") == bool(
+            landings or not row.lands.startswith(("file", "start", "end"))
+        ), row
+        for kind, template in landings:
+            if "several trials" in row.lands:
+                continue
+            known = {"task": task, "suite": task, **found} if task else found
+            assert holds(record, kind, template, known, value), (place, value, row)
+    assert len(used) > 2
+
+
+def test_every_format_that_reads_files_of_others_has_a_table() -> None:
+    titles = {title for title, _, _ in sections()}
+
+    assert titles | {"nemo-launcher", "mlruns"} == set(detection.names()) - {"auto"}
+    assert all(rows for _, _, rows in sections())
