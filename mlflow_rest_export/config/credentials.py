@@ -45,6 +45,7 @@ def connection_of(settings: Settings, environment: Environment) -> Connection:
         server_cert_path=environment.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or "",
         client_cert_path=environment.get("MLFLOW_TRACKING_CLIENT_CERT_PATH") or "",
         request_timeout=_seconds("MLFLOW_HTTP_REQUEST_TIMEOUT", environment, problems),
+        create_parents=settings.create_parents,
         environment=environment.variables,
         home=str(environment.home or ""),
     )

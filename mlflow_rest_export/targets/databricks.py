@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from mlflow_rest_export.auth import BearerAuth, CommandToken, FileToken
+from mlflow_rest_export.command_auth import CommandAuth
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.limits import Limits
@@ -93,6 +94,7 @@ def target(uri: str, connection: Connection) -> Target:
         names=FolderNames(settings.host, create_parents=connection.create_parents),
         limits=LIMITS,
         rates=RATES,
+        variables=connection.environment,
     )
 
 
@@ -142,7 +144,7 @@ def _of_address(uri: str, connection: Connection) -> WorkspaceSettings:
 def _credentials(settings: WorkspaceSettings, connection: Connection, tls: Tls) -> Credentials:
     """Choose the credentials; a token that the user's own settings fetch wins over what Databricks' say."""
     if connection.token_command:
-        return Credentials("pat", BearerAuth(CommandToken(connection.token_command, clock=time.monotonic)))
+        return Credentials("pat", CommandAuth(CommandToken(connection.token_command, clock=time.monotonic)))
     if connection.token_file:
         return Credentials("pat", BearerAuth(FileToken(Path(connection.token_file))))
     return credentials_of(settings, connection.environment, tls)
