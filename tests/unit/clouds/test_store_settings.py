@@ -1,0 +1,122 @@
+"""How an object store is reached, by MLflow's own variables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mlflow_rest_export.artifacts.store_settings import place_of
+from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.transport import Tls
+
+S3 = "s3://bkt/a prefix/7/r/artifacts"
+BLOB = "wasbs://ctr@acct.blob.core.windows.net/root/7/r/artifacts"
+
+
+def _config(uri: str, **variables: str) -> dict[str, object]:
+    return dict(place_of(uri, variables, tls=Tls()).config)
+
+
+def _client(uri: str, tls: Tls | None = None, /, **variables: str) -> dict[str, object]:
+    return dict(place_of(uri, variables, tls=tls or Tls()).client)
+
+
+def test_bucket_and_prefix_come_from_the_uri_as_they_stand() -> None:
+    place = place_of(f"{S3}/a%20b#c?d", {}, tls=Tls())
+
+    assert (place.family, place.bucket, place.prefix) == ("s3", "bkt", "a prefix/7/r/artifacts/a%20b#c?d")
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"])
+def test_an_endpoint_of_ones_own_needs_no_region(name: str) -> None:
+    config = _config(S3, **{name: "http://minio:9000/"})
+
+    assert (config["endpoint"], config["region"]) == ("http://minio:9000", "us-east-1")
+    assert _client(S3, **{name: "http://minio:9000"})["allow_http"] is True
+    assert _client(S3, **{name: "https://minio:9000"})["allow_http"] is False
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_the_region_is_taken_from_the_environment(name: str) -> None:
+    assert _config(S3, **{name: "eu-west-1"}) == {"region": "eu-west-1"}
+
+
+def test_virtual_addressing_puts_the_bucket_into_the_host() -> None:
+    style = {"MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE": "virtual"}
+
+    config = _config(S3, MLFLOW_S3_ENDPOINT_URL="https://s3.example", **style)
+    assert config["endpoint"] == "https://bkt.s3.example"
+    assert config["virtual_hosted_style_request"] is True
+    assert "endpoint" not in _config(S3, **style)
+
+
+def test_extra_arguments_are_translated() -> None:
+    given = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "k", "BucketKeyEnabled": True}
+
+    assert _config(S3, MLFLOW_S3_UPLOAD_EXTRA_ARGS=json.dumps(given)) == {
+        "server_side_encryption": "aws:kms",
+        "sse_kms_key_id": "k",
+        "sse_bucket_key_enabled": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"MLFLOW_S3_UPLOAD_EXTRA_ARGS": "{"}, "is no JSON object"),
+        ({"MLFLOW_S3_UPLOAD_EXTRA_ARGS": "[]"}, "is no JSON object"),
+        (
+            {"MLFLOW_S3_UPLOAD_EXTRA_ARGS": '{"ACL": "private"}'},
+            "asks for ACL, which a direct",
+        ),
+        ({"MLFLOW_S3_EXPECTED_BUCKET_OWNER": "123456789012"}, "cannot be honoured"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_not_ignored(variables: dict[str, str], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        place_of(S3, variables, tls=Tls())
+
+
+def test_certificates_are_those_of_the_tracking_server(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(b"-----BEGIN CERTIFICATE-----")
+
+    assert _client(S3, Tls(verify=str(bundle)))["root_certificate"] == b"-----BEGIN CERTIFICATE-----"
+    assert _client(S3, Tls(verify=False))["allow_invalid_certificates"] is True
+    assert _client(S3, MLFLOW_S3_IGNORE_TLS="true")["allow_invalid_certificates"] is True
+    assert "allow_invalid_certificates" not in _client(S3)
+
+
+def test_google_credentials_may_be_named() -> None:
+    place = place_of("gs://bkt/p", {"GOOGLE_APPLICATION_CREDENTIALS": "/key.json"}, tls=Tls())
+
+    assert (place.family, place.bucket, dict(place.config)) == (
+        "gs",
+        "bkt",
+        {"application_credentials": "/key.json"},
+    )
+    assert _config("gs://bkt/p") == {}
+
+
+@pytest.mark.parametrize("uri", [BLOB, BLOB.replace("wasbs", "abfss").replace("blob", "dfs")])
+def test_azure_containers_are_read_from_the_uri(uri: str) -> None:
+    place = place_of(uri, {"AZURE_STORAGE_ACCESS_KEY": "canary"}, tls=Tls())
+
+    assert (place.family, place.bucket, place.prefix) == ("azure", "ctr", "root/7/r/artifacts")
+    assert dict(place.config) == {"account_key": "canary", "account_name": "acct", "container_name": "ctr"}
+    assert "canary" not in repr(place)
+
+
+def test_a_connection_string_says_everything_about_azure() -> None:
+    text = "DefaultEndpointsProtocol=http;AccountName=x;AccountKey=ca/na+ry==;BlobEndpoint=http://h:1/acct;"
+    config = _config(BLOB, AZURE_STORAGE_CONNECTION_STRING=text)
+
+    assert (config["account_key"], config["endpoint"]) == ("ca/na+ry==", "http://h:1/acct")
+    assert _client(BLOB, AZURE_STORAGE_CONNECTION_STRING=text)["allow_http"] is True
+
+
+def test_no_container_is_told() -> None:
+    with pytest.raises(SettingsError, match="is no container"):
+        place_of("wasbs://acct.blob.core.windows.net/x", {}, tls=Tls())
