@@ -29,8 +29,29 @@ def parser(version: str) -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"mlflow-rest-export {version}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _export(commands)
+    _doctor(commands)
     _shim(commands)
     return top
+
+
+def _doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "doctor",
+        help="look at everything between this machine and a run",
+        description="Look at settings, proxy, name, connection, certificate, credentials, server and "
+        "experiment: one line each, ok or what to do.",
+        epilog="Exit codes, by the first layer that fails: 0 none, 2 settings, 4 credentials, 10 folder or "
+        "proxy, 11 name, 12 tcp, 13 tls, 14 server, 15 clock, 16 experiment, 17 run, 18 artifacts.",
+        allow_abbrev=False,
+    )
+    _address(command)
+    _settings(command)
+    command.add_argument(
+        "--restore-experiment", action="store_const", const=True, help="a deleted experiment is no failure"
+    )
+    command.add_argument("--timeout", metavar="SECONDS", help="how long to wait for the server (default: 15)")
+    command.add_argument("--write", action="store_true", help="send a tiny run with a file and delete it")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _shim(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -68,15 +89,7 @@ def _what(group: argparse._ArgumentGroup) -> None:
         help="launcher invocation or job id or unique prefix; file or folder of results; mlruns folder",
     )
     group.add_argument("--dest", default="mlflow", help="destination; mlflow is the one this tool has")
-    group.add_argument("--config", metavar="FILE", help="run config, export_config.yml or the settings alone")
-    group.add_argument(
-        "-o",
-        "--override",
-        action="append",
-        default=[],
-        metavar="export.mlflow.KEY=VALUE",
-        help="set one setting; repeatable",
-    )
+    _settings(group)
     group.add_argument(
         "--job-dirs", nargs="+", action="extend", metavar="DIR", help="output folders to look for jobs in"
     )
@@ -95,7 +108,19 @@ def _what(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _where(group: argparse._ArgumentGroup) -> None:
+def _settings(group: argparse._ActionsContainer) -> None:
+    group.add_argument("--config", metavar="FILE", help="run config, export_config.yml or the settings alone")
+    group.add_argument(
+        "-o",
+        "--override",
+        action="append",
+        default=[],
+        metavar="export.mlflow.KEY=VALUE",
+        help="set one setting; repeatable",
+    )
+
+
+def _address(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--tracking-uri",
         metavar="URI",
@@ -103,6 +128,10 @@ def _where(group: argparse._ArgumentGroup) -> None:
         "folder such as ./mlruns (default: MLFLOW_TRACKING_URI)",
     )
     group.add_argument("--experiment-name", metavar="NAME", help='default: "nemo-evaluator-launcher"')
+
+
+def _where(group: argparse._ArgumentGroup) -> None:
+    _address(group)
     group.add_argument("--run-name", metavar="NAME", help="default: made from the result")
     group.add_argument(
         "--create-parents", action="store_const", const=True, help="Databricks: create the folder, too"

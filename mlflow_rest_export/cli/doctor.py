@@ -1,0 +1,60 @@
+"""The command ``doctor``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlflow_rest_export.cli import exit_codes
+from mlflow_rest_export.config import read_environment, resolve
+from mlflow_rest_export.doctor.check import Check, Layer, State
+from mlflow_rest_export.doctor.examination import Examination
+from mlflow_rest_export.errors import ExportError
+
+EXIT_CODES: Mapping[Layer, int] = {
+    Layer.SETTINGS: exit_codes.USAGE,
+    Layer.CREDENTIALS: exit_codes.REFUSED,
+    Layer.FOLDER: 10,
+    Layer.PROXY: 10,
+    Layer.NAME: 11,
+    Layer.TCP: 12,
+    Layer.TLS: 13,
+    Layer.SERVER: 14,
+    Layer.FEATURES: 14,
+    Layer.CLOCK: 15,
+    Layer.EXPERIMENT: 16,
+    Layer.RUN: 17,
+    Layer.ARTIFACTS: 18,
+}
+"""By the first layer that fails; the two that ``export`` knows have its numbers."""
+SETTINGS = ("tracking_uri", "experiment_name", "restore_experiment", "timeout")
+
+
+def main(chosen: argparse.Namespace) -> int:
+    """Look at every layer, one line each."""
+    try:
+        layers = resolve(
+            environment=read_environment(),
+            overrides=chosen.override,
+            flags={name: getattr(chosen, name) for name in SETTINGS},
+            config_file=Path(chosen.config) if chosen.config else None,
+        )
+    except ExportError as error:
+        print(f"mlflow-rest-export: {error}", file=sys.stderr)
+        return exit_codes.of_error(error)
+    checks = []
+    for check in Examination(layers=layers, write=chosen.write).checks():
+        checks.append(check)
+        if not chosen.json:
+            print(f"{check.state.value:<8} {check.layer.value:<12} {check.said}", flush=True)
+    first = next((check.layer for check in checks if check.state is State.FAILED), None)
+    if chosen.json:
+        print(json.dumps({"schema": 1, "success": first is None, "checks": [_json(one) for one in checks]}))
+    return exit_codes.GOOD if first is None else EXIT_CODES[first]
+
+
+def _json(check: Check) -> dict[str, str]:
+    return {"layer": check.layer.value, "state": check.state.value, "said": check.said}

@@ -1,0 +1,1 @@
+"""Looks at everything between this machine and a run that is seen, layer by layer."""
