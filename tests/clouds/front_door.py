@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -62,9 +64,10 @@ class FrontDoor:
     Args:
         guard: looks at each request.
         behind: port of the server behind it on 127.0.0.1, 0 when the guard answers everything.
+        certificate: PEM file with certificate and key, for a door that speaks https.
     """
 
-    def __init__(self, guard: Guard, behind: int = 0) -> None:
+    def __init__(self, guard: Guard, behind: int = 0, *, certificate: Path | None = None) -> None:
         self.seen: list[Asked] = []
         self.refused: list[Said] = []
         door = self
@@ -74,15 +77,19 @@ class FrontDoor:
                 door.seen.append(Asked(asked.method, asked.target, dict(asked.headers), asked.body))
                 said = guard(asked)
                 if said is None:
-                    return _handed_on(asked, behind)
+                    return handed_on(asked, behind)
                 if said.status >= 400:
                     door.refused.append(said)
                 return said
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.port: int = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def __enter__(self) -> Self:
@@ -139,7 +146,8 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
 
-def _handed_on(asked: Asked, port: int) -> Said:
+def handed_on(asked: Asked, port: int) -> Said:
+    """Ask the server at ``port`` the same."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     with contextlib.closing(connection):
         headers = {name: value for name, value in asked.headers.items() if name not in HOP}
