@@ -82,6 +82,8 @@ def target(uri: str, connection: Connection) -> Target:
             "there is no address of a Databricks workspace: set DATABRICKS_HOST, or name a profile of "
             "~/.databrickscfg (databricks://PROFILE)"
         )
+    if settings.host.startswith("http:") and not http.is_loopback(urlsplit(settings.host).hostname or ""):
+        raise SettingsError(f"{settings.host} would get credentials in the clear: a workspace has https")
     credentials = _credentials(settings, connection, tls)
     return Target(
         kind="Databricks",

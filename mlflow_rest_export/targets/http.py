@@ -50,7 +50,7 @@ def warnings(uri: str, connection: Connection) -> list[str]:
     secret = any((parts.password, connection.password, connection.token, connection.token_file))
     secret = secret or bool(connection.token_command)
     found = []
-    if secret and parts.scheme.lower() == "http" and not _is_loopback(parts.hostname or ""):
+    if secret and parts.scheme.lower() == "http" and not is_loopback(parts.hostname or ""):
         found.append(f"credentials go to {parts.hostname} over plain http, readable on the way: use https")
     if connection.insecure_tls:
         found.append("MLFLOW_TRACKING_INSECURE_TLS is set: the server's certificate is not checked")
@@ -116,7 +116,8 @@ def _namespace() -> str:
         ) from None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine."""
     if host == "localhost":
         return True
     try:

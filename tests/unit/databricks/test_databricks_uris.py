@@ -60,6 +60,11 @@ def test_no_host_is_an_error_with_advice() -> None:
         choose("databricks", Connection(environment={"DATABRICKS_TOKEN": "t"}))
 
 
+def test_credentials_go_nowhere_in_the_clear() -> None:
+    with pytest.raises(SettingsError, match=r"http://x.example would get credentials in the clear"):
+        choose("databricks", Connection(environment={**TOKEN, "DATABRICKS_HOST": "http://x.example"}))
+
+
 def test_no_credentials_are_an_error_with_advice() -> None:
     with pytest.raises(SettingsError, match=r"no credentials for .*x.cloud.databricks.com: set"):
         choose("databricks", Connection(environment={"DATABRICKS_HOST": HOST}))
