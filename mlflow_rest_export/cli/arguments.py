@@ -29,9 +29,36 @@ def parser(version: str) -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"mlflow-rest-export {version}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _export(commands)
+    _watch(commands)
     _doctor(commands)
     _shim(commands)
     return top
+
+
+def _watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "watch",
+        help="export launcher jobs as they complete",
+        description="Watch a folder of the launcher and export each job once, when it is complete. Ends when "
+        "all jobs are final. While the server cannot be reached it goes on trying.",
+        epilog="After SIGTERM what is complete is exported still; exit codes as of export.",
+        allow_abbrev=False,
+    )
+    what = command.add_argument_group("what")
+    what.add_argument("folder", metavar="DIR", help="output, invocation or job folder; need not be there yet")
+    what.add_argument("--idle", type=float, metavar="SECONDS", help="end after so long without any news")
+    what.add_argument(
+        "--grace",
+        type=float,
+        default=25.0,
+        metavar="SECONDS",
+        help="after SIGTERM, time to finish what is in hand (default: 25; pods are killed after 30)",
+    )
+    _settings(what)
+    _where(command.add_argument_group("where"))
+    _content(command.add_argument_group("content"))
+    _how(command.add_argument_group("how"))
+    _talk(command.add_argument_group("talk"))
 
 
 def _doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -77,7 +104,9 @@ def _export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     _what(command.add_argument_group("what"))
     _where(command.add_argument_group("where"))
     _content(command.add_argument_group("content"))
-    _how(command.add_argument_group("how"))
+    how = command.add_argument_group("how")
+    _how(how)
+    how.add_argument("--dry-run", action="store_true", help="show what would be sent; asks nobody")
     _talk(command.add_argument_group("talk"))
 
 
@@ -169,7 +198,6 @@ def _how(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--spool", metavar="DIR", help="keep runs that cannot be sent in this folder (exit 3)")
     group.add_argument("--verify", action="store_const", const=True, help="read everything back and compare")
-    group.add_argument("--dry-run", action="store_true", help="show what would be sent; asks nobody")
 
 
 def _talk(group: argparse._ArgumentGroup) -> None:

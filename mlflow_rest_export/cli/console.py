@@ -109,6 +109,14 @@ class Voice:
         """Tell why the whole call ended."""
         self._say(f"mlflow-rest-export: {sentence}", always=True)
 
+    def note(self, sentence: str) -> None:
+        """Tell something that is good to know."""
+        self._say(f"note: {sentence}")
+
+    def unfinished(self, label: str) -> None:
+        """Tell that a job was not complete when the watch ended."""
+        self._say(f"not exported: {label}: not complete when the watch ended", always=True)
+
     def interrupted(self, done: int | None) -> None:
         """Tell what a signal left behind."""
         said = "" if done is None else f" after {done} run{'' if done == 1 else 's'}"

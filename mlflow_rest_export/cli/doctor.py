@@ -6,10 +6,9 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from mlflow_rest_export.cli import exit_codes
-from mlflow_rest_export.config import read_environment, resolve
+from mlflow_rest_export.cli.settings import layers_of
 from mlflow_rest_export.doctor.check import Check, Layer, State
 from mlflow_rest_export.doctor.examination import Examination
 from mlflow_rest_export.errors import ExportError
@@ -30,18 +29,12 @@ EXIT_CODES: Mapping[Layer, int] = {
     Layer.ARTIFACTS: 18,
 }
 """By the first layer that fails; the two that ``export`` knows have its numbers."""
-SETTINGS = ("tracking_uri", "experiment_name", "restore_experiment", "timeout")
 
 
 def main(chosen: argparse.Namespace) -> int:
     """Look at every layer, one line each."""
     try:
-        layers = resolve(
-            environment=read_environment(),
-            overrides=chosen.override,
-            flags={name: getattr(chosen, name) for name in SETTINGS},
-            config_file=Path(chosen.config) if chosen.config else None,
-        )
+        layers = layers_of(chosen)
     except ExportError as error:
         print(f"mlflow-rest-export: {error}", file=sys.stderr)
         return exit_codes.of_error(error)

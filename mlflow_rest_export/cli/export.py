@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from mlflow_rest_export.api import answer
 from mlflow_rest_export.calls import ExportCall
 from mlflow_rest_export.cli import console, exit_codes
+from mlflow_rest_export.cli.settings import layers_of
 from mlflow_rest_export.cli.signals import listening
-from mlflow_rest_export.config import check_destination, read_environment, resolve
-from mlflow_rest_export.errors import ExportError, Interrupted, SettingsError
+from mlflow_rest_export.errors import ExportError, Interrupted
 from mlflow_rest_export.exporting.outcomes import RunResult
 from mlflow_rest_export.exporting.shards import shard_of
-
-FLAGS = (
-    "format",
-    "per_task",
-    "include_deleted",
-    "tracking_uri",
-    "experiment_name",
-    "run_name",
-    "create_parents",
-    "restore_experiment",
-    "log_metrics",
-    "log_artifacts",
-    "log_logs",
-    "only_required",
-    "skip_existing",
-    "workers",
-    "timeout",
-    "spool",
-    "verify",
-    "job_dirs",
-)
-"""Flags that are settings of the same name."""
 
 
 def main(chosen: argparse.Namespace) -> int:
@@ -66,26 +42,9 @@ def main(chosen: argparse.Namespace) -> int:
 
 
 def _call(chosen: argparse.Namespace, voice: console.Voice) -> ExportCall:
-    check_destination(chosen.dest)
-    flags: dict[str, object] = {name: getattr(chosen, name) for name in FLAGS}
-    flags["map"] = _columns(chosen.map)
-    layers = resolve(
-        environment=read_environment(),
-        overrides=chosen.override,
-        flags=flags,
-        config_file=Path(chosen.config) if chosen.config else None,
-    )
+    layers = layers_of(chosen)
     shard = shard_of(chosen.shard, layers.environment.variables) if chosen.shard else None
     return ExportCall.of(chosen.things, layers, progress=voice.progress(), shard=shard)
-
-
-def _columns(pairs: Sequence[str] | None) -> Mapping[str, str] | None:
-    if not pairs:
-        return None
-    wrong = next((pair for pair in pairs if "=" not in pair), None)
-    if wrong is not None:
-        raise SettingsError(f"--map {wrong}: give COLUMN=KIND, such as accuracy=metric")
-    return dict(pair.rsplit("=", 1) for pair in pairs)
 
 
 def _show_plans(call: ExportCall, voice: console.Voice) -> int:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from mlflow_rest_export.cli.console import Voice
@@ -19,9 +19,9 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextlib.contextmanager
-def listening(stop: Stop, voice: Voice) -> Iterator[Signals]:
+def listening(stop: Stop, voice: Voice, *, patience: float = 0.0) -> Iterator[Signals]:
     """Let signals stop the export as long as the context lasts."""
-    signals = Signals(stop, voice)
+    signals = Signals(stop, voice, patience=patience)
     before = {number: signal.signal(number, signals.on_signal) for number in _SIGNALS}
     try:
         yield signals
@@ -31,16 +31,20 @@ def listening(stop: Stop, voice: Voice) -> Iterator[Signals]:
 
 
 class Signals:
-    """What happens on a signal: it stops the export; a second one, or ``GRACE``, ends the process.
+    """What happens on a signal: it stops the export; a second one, or ``GRACE`` later, ends the process.
 
     Args:
         stop: what the signal sets.
         voice: where to say so.
+        patience: seconds between the signal and the stop, to finish what is in hand.
     """
 
-    def __init__(self, stop: Stop, voice: Voice) -> None:
+    def __init__(self, stop: Stop, voice: Voice, *, patience: float = 0.0) -> None:
+        self.asked = threading.Event()
+        """Set by the signal itself."""
         self._stop = stop
         self._voice = voice
+        self._patience = patience
         self._came: int | None = None
 
     def exit_code(self) -> int:
@@ -53,10 +57,15 @@ class Signals:
         if self._came is not None:
             self._end()
         self._came = number
+        self.asked.set()
+        if self._patience:
+            _later(self._patience, self._halt)
+        else:
+            self._halt()
+
+    def _halt(self) -> None:
         self._stop.set()
-        timer = threading.Timer(GRACE, self._end)
-        timer.daemon = True
-        timer.start()
+        _later(GRACE, self._end)
 
     def _end(self) -> None:
         """Leave without waiting for workers that hang in a request."""
@@ -64,3 +73,9 @@ class Signals:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(self.exit_code())
+
+
+def _later(seconds: float, act: Callable[[], None]) -> None:
+    timer = threading.Timer(seconds, act)
+    timer.daemon = True
+    timer.start()
