@@ -33,7 +33,7 @@ _METRIC_SETTINGS = (
 class _Scored(BaseModel):
     """One entry of ``evaluation_results``."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
     evaluation_name: str
     source_data: dict[str, Any] | list[Any] | None = None
@@ -46,7 +46,7 @@ class _Scored(BaseModel):
 class _Log(BaseModel):
     """The members of a file that are exported."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
     schema_version: str
     evaluation_id: str = ""

@@ -43,7 +43,7 @@ _TAGS = ("eval_id", "run_id", "task_id", "eval_set_id", "task_file", "task_regis
 class _Spec(BaseModel):
     """``eval``: what was run."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
     task: str
     model: str = ""
@@ -59,7 +59,7 @@ class _Spec(BaseModel):
 class _Score(BaseModel):
     """One scorer's metrics."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
     name: str
     reducer: str | None = None
@@ -71,7 +71,7 @@ class _Score(BaseModel):
 class _Results(BaseModel):
     """``results``; version 1 had ``scorers``, or one scorer with its metrics, instead of ``scores``."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
     total_samples: Any = None
     completed_samples: Any = None
@@ -84,7 +84,7 @@ class _Results(BaseModel):
 class _Stats(BaseModel):
     """``stats``: when it ran and what it used."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
     started_at: Any = None
     completed_at: Any = None
@@ -95,7 +95,7 @@ class _Stats(BaseModel):
 class _Log(BaseModel):
     """The header of a log. One that was cut off by a crash has nothing but ``eval`` and ``plan``."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
     status: str = "started"
     eval: _Spec

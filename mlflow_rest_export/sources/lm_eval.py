@@ -33,7 +33,7 @@ _TAGS = ("git_hash", "upper_git_hash", "chat_template_sha", "system_instruction_
 class _File(BaseModel):
     """The members of a results file that are exported."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
     results: Objects
     groups: Objects | None = None
