@@ -35,11 +35,16 @@ class Said:
 
 
 def run(*arguments: str | Path, home: Path, environment: Mapping[str, str] | None = None) -> Said:
-    """Run ``mlflow-rest-export`` with nothing of this process's environment but ``PATH``."""
+    """Run ``mlflow-rest-export`` with a small environment of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "mlflow_rest_export", *map(str, arguments)],
         cwd=home,
-        env={"PATH": os.environ.get("PATH", ""), "HOME": str(home), **(environment or {})},
+        env={
+            "PATH": os.environ.get("PATH", ""),
+            "HOME": str(home),
+            "USER": "somebody",
+            **(environment or {}),
+        },
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -75,6 +75,7 @@ def read_back(server: MlflowServer, experiment: str, *, home: Path, hashes: bool
         "HOME": str(home),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "PYTHONWARNINGS": "ignore",
+        "MLFLOW_TRACKING_URI": server.url,
         "MLFLOW_TRACKING_USERNAME": ADMIN[0],
         "MLFLOW_TRACKING_PASSWORD": ADMIN[1],
     }
