@@ -262,6 +262,11 @@ def _against_clouds(session: nox.Session, *arguments: str) -> None:
             _missing(session, place)
         else:
             options.append(f"{option}={place}")
+    base = Path(session.create_tmp(), "base")
+    if not base.exists():
+        session.run("python", "-m", "venv", str(base))
+        session.run(str(base / "bin/python"), "-m", "pip", "install", "-qq", "-e", ".", external=True)
+    options.append(f"--base-env={base.resolve() / 'bin/python'}")
     session.run("pytest", "-q", "tests/clouds", *options, *arguments, *session.posargs)
 
 
@@ -334,3 +339,10 @@ def record(session: nox.Session) -> None:
             _missing(session, found)
         else:
             session.run("python", "tests/record/record.py", version, str(found))
+
+
+@nox.session
+def benchmark(session: nox.Session) -> None:
+    """Measure this project beside its peers (hours; `-- --quick` for minutes)."""
+    session.install("typing-extensions", "-e", ".")
+    session.run("python", "benchmarks/run.py", *session.posargs)
