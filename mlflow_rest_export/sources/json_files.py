@@ -16,7 +16,7 @@ from mlflow_rest_export.sources.json_scan import MAX_DEPTH, Member, MoreFollows,
 
 MAX_BYTES = 32 << 20
 """Most bytes of JSON taken into memory at once; the largest genuine result file seen has less than 1 MB."""
-OUTLINE_BYTES = 8 << 20
+OUTLINE_BYTES = 2 << 20
 """How far a file is looked at to learn its format."""
 MAX_NUMBER = 400
 """Longest integer, in characters: reading one takes time that grows with the square of its length."""

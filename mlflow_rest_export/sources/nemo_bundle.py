@@ -1,6 +1,7 @@
 """Bundles of nemo-evaluator 0.3: ``eval-<time>-<benchmark>.json`` with its logs beside it.
 
-Follows ``engine/artifacts.py`` of 0.3.0. A run folder holds one bundle a benchmark, each in its own folder.
+Follows ``engine/artifacts.py`` and ``engine/checkpoint.py`` of 0.3.0. A run folder holds one bundle a benchmark,
+each in its own folder, and a ``checkpoint.json`` that alone knows the benchmarks that failed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ NAME = "nemo-bundle"
 _BREAKDOWN_GROUPS = 50
 """Most groups of one breakdown that become metrics: some break down by each answer that was given."""
 _NEIGHBOURS = ("*.jsonl", "runtime_stats.json", "run_config.yaml", "run_config.yml")
+
+
+_CHECKPOINT = "checkpoint.json"
+_ERROR_SHOWN = 300
+"""Characters of an error that a message shows."""
 
 
 class _Benchmark(BaseModel):
@@ -51,15 +57,46 @@ class _Bundle(BaseModel):
     n_results: Any = None
 
 
+class _Checkpoint(BaseModel):
+    """What a run folder knows of its benchmarks."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    failed_benchmarks: dict[str, Any]
+
+
 def recognises(path: Path) -> bool:
-    """Say whether a file is a bundle."""
+    """Say whether a file is a bundle, or the checkpoint of a run with benchmarks that failed."""
     found = json_files.outline(path) if path.is_file() else {}
+    if path.name == _CHECKPOINT:
+        return found.get("failed_benchmarks") == "{" and bool(_failures(path))
     return found.get("benchmark") == "{" and {"run_id", "config_hash"} <= found.keys()
 
 
 def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
-    """Give the run of a bundle."""
-    return result_files.records(path, options, _result)
+    """Give the run of a bundle, or an ``Unreadable`` for each benchmark that failed and left none."""
+    failures = _failures(path) if path.name == _CHECKPOINT else {}
+    for name, said in failures.items():
+        yield Unreadable(
+            f"{path.parent}/{name}", f"{path}: benchmark {name} failed and left no result: {said}"
+        )
+    if not failures:
+        yield from result_files.records(path, options, _result)
+
+
+def _failures(checkpoint: Path) -> dict[str, str]:
+    """Give the benchmarks that failed, each with its error on one line; none when that cannot be read."""
+    try:
+        document = json_files.read_members(checkpoint)
+        failed = result_files.checked(_Checkpoint, document, checkpoint).failed_benchmarks
+    except SourceError:
+        return {}
+    errors = {
+        name: error.get("error") if isinstance(error, dict) else error for name, error in failed.items()
+    }
+    return {
+        " ".join(name.split()): " ".join(str(error).split())[:_ERROR_SHOWN] for name, error in errors.items()
+    }
 
 
 def _result(path: Path, options: ReadOptions) -> Result:

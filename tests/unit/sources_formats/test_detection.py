@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from mlflow_rest_export.errors import SettingsError, SourceError
 from mlflow_rest_export.records import RunRecord, Unreadable
 from mlflow_rest_export.sources import detection, folders
 from mlflow_rest_export.sources.options import ReadOptions
+
+LAUNCHER = next((SAMPLES.parent / "results").glob("*-4d4685867b13b968"))
 
 
 def read(*paths: Path, form: str = "auto", **settings: Any) -> list[RunRecord | Unreadable]:
@@ -201,6 +204,14 @@ def test_links_inside_a_folder_and_to_it_are_fine(tmp_path: Path) -> None:
 
     (record,) = read(tmp_path / "link")
     assert record.label == str(tmp_path / "link" / "again.json")
+
+
+def test_results_beside_the_invocations_of_the_launcher_are_not_passed_over(tmp_path: Path) -> None:
+    shutil.copytree(LAUNCHER, tmp_path / LAUNCHER.name)
+    copied(LM_EVAL, tmp_path / "lm-eval")
+
+    found = [record.key.partition(":")[0] for record in read(tmp_path) if isinstance(record, RunRecord)]
+    assert found == ["nemo-launcher", "nemo-launcher", "lm-eval"]
 
 
 def test_hidden_folders_are_left_out(tmp_path: Path) -> None:

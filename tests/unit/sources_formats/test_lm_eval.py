@@ -211,9 +211,7 @@ def test_only_results_of_lm_eval_are_recognised(tmp_path: Path) -> None:
 
 
 def test_very_many_mistakes_cost_no_more_than_one(tmp_path: Path) -> None:
-    path = written(
-        tmp_path, "r.json", {"results": dict.fromkeys(map(str, range(200_000)), 1), "configs": {}}
-    )
+    path = written(tmp_path, "r.json", {"results": dict.fromkeys(map(str, range(200_000)), 1), "configs": {}})
 
     tracemalloc.start()
     said = reason(lm_eval.read, path)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from result_samples import BUNDLE, BUNDLES, copied, document, one, paths, reason, values, written
 
-from mlflow_rest_export.sources import nemo_bundle
+from mlflow_rest_export.records import Unreadable
+from mlflow_rest_export.sources import detection, nemo_bundle
+from mlflow_rest_export.sources.options import ReadOptions
 
 GSM8K = next((BUNDLES / "gsm8k").glob("eval-*.json"))
 
@@ -112,6 +114,27 @@ def test_bundles_with_little_in_them_are_read(tmp_path: Path) -> None:
     assert values(record) == {"b/acc": 1.0}
     assert record.params == {"b.note": "x"}
     assert record.start_time == record.end_time
+
+
+def test_a_benchmark_that_failed_is_told_beside_its_siblings(tmp_path: Path) -> None:
+    copied(BUNDLE, tmp_path / "mmlu")
+    failed = {"gsm8k": {"error": "no such\nmodel"}, "aime": "gone"}
+    path = written(tmp_path, "checkpoint.json", {"completed_benchmarks": {}, "failed_benchmarks": failed})
+
+    found = list(detection.read([tmp_path], ReadOptions()))
+
+    labels = [f"{tmp_path}/gsm8k", f"{tmp_path}/aime", str(tmp_path / "mmlu" / BUNDLE.name)]
+    assert [record.label for record in found] == labels
+    assert found[0] == Unreadable(
+        f"{tmp_path}/gsm8k", f"{path}: benchmark gsm8k failed and left no result: no such model"
+    )
+
+
+def test_a_checkpoint_without_failures_is_passed_over(tmp_path: Path) -> None:
+    assert not nemo_bundle.recognises(BUNDLES / "checkpoint.json")
+    assert not nemo_bundle.recognises(written(tmp_path, "checkpoint.json", {"failed_benchmarks": []}))
+    assert not nemo_bundle.recognises(written(tmp_path, "checkpoint.json", '{"failed_benchmarks": {"a"'))
+    assert "field required" in reason(nemo_bundle.read, BUNDLES / "checkpoint.json")
 
 
 def test_only_bundles_are_recognised(tmp_path: Path) -> None:
