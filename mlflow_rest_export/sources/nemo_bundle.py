@@ -1,7 +1,7 @@
 """Bundles of nemo-evaluator 0.3: ``eval-<time>-<benchmark>.json`` with its logs beside it.
 
-Follows ``engine/artifacts.py`` and ``engine/checkpoint.py`` of 0.3.0. A run folder holds one bundle a benchmark,
-each in its own folder, and a ``checkpoint.json`` that alone knows the benchmarks that failed.
+Follows ``engine/artifacts.py`` and ``engine/checkpoint.py`` of 0.3.0. A run folder holds one bundle a
+benchmark, each in its own folder, and a ``checkpoint.json`` that alone knows the benchmarks that failed.
 """
 
 from __future__ import annotations
@@ -91,12 +91,12 @@ def _failures(checkpoint: Path) -> dict[str, str]:
         failed = result_files.checked(_Checkpoint, document, checkpoint).failed_benchmarks
     except SourceError:
         return {}
-    errors = {
-        name: error.get("error") if isinstance(error, dict) else error for name, error in failed.items()
-    }
-    return {
-        " ".join(name.split()): " ".join(str(error).split())[:_ERROR_SHOWN] for name, error in errors.items()
-    }
+    told = {name: error.get("error") if isinstance(error, dict) else error for name, error in failed.items()}
+    return {_line(name): _line(error) for name, error in told.items()}
+
+
+def _line(value: object) -> str:
+    return " ".join(str(value).split())[:_ERROR_SHOWN]
 
 
 def _result(path: Path, options: ReadOptions) -> Result:
