@@ -6,7 +6,6 @@ import contextlib
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from data import make_file, make_job_with, make_jobs, make_points
@@ -106,9 +105,13 @@ def _compared(
     return {"title": title, "rows": rows}
 
 
-def _fixed(command: Command, _: str) -> Command:
-    """Give the same command in every round."""
-    return command
+def _same(name: str, command: Command) -> Side:
+    """Give a side whose command is the same in every round."""
+
+    def make(_: str) -> Command:
+        return command
+
+    return Side(name, make)
 
 
 def jobs(bench: Bench, count: int, *, delay: float = 0.0) -> Found:
@@ -140,7 +143,7 @@ def again(bench: Bench, count: int) -> Found:
     with bench.far_server(0.0) as (running, url):
         run(bench.ours(root, invocation, url, "ours"))
         run(bench.theirs(root, invocation, url, "theirs"))
-        sides = {
+        sides: dict[str, Callable[[str], Command]] = {
             "mlflow-rest-export": lambda uri: bench.ours(root, invocation, uri, "ours"),
             "nemo-evaluator-launcher": lambda uri: bench.theirs(root, invocation, uri, "theirs"),
             "nemo-evaluator-launcher, skip_existing": lambda uri: bench.theirs(
@@ -154,7 +157,7 @@ def again(bench: Bench, count: int) -> Found:
                 counts[name] = len(proxy.seen)
         taken = alternate(
             f"{count} unchanged jobs again",
-            [Side(name, partial(_fixed, make(url))) for name, make in sides.items()],
+            [_same(name, make(url)) for name, make in sides.items()],
             bench.rounds,
         )
     rows = [{**row, "requests": counts[str(row["side"])]} for row in summed(taken)]
@@ -248,7 +251,7 @@ def cold_start(bench: Bench, rounds: int = 15) -> Found:
         'python -c "import mlflow"': [bench.environments.tool("server"), "-c", "import mlflow"],
     }
     home = _home(bench.work)
-    sides = [Side(name, partial(_fixed, Command(line, home))) for name, line in lines.items()]
+    sides = [_same(name, Command(line, home)) for name, line in lines.items()]
     return {
         "title": "cold start",
         "rows": summed(alternate("cold start", sides, 2 if bench.quick else rounds)),

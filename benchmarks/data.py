@@ -95,7 +95,8 @@ def make_points(root: Path, count: int, *, experiment: str) -> Path:
         (folder / name).mkdir(parents=True)
     times = "creation_time: 1795374380000\nlast_update_time: 1795374380000\n"
     (store / "1/meta.yaml").write_text(
-        f"artifact_location: {store}/1\nexperiment_id: '1'\nlifecycle_stage: active\nname: {experiment}\n{times}"
+        f"artifact_location: {store}/1\nexperiment_id: '1'\nlifecycle_stage: active\n"
+        f"name: {experiment}\n{times}"
     )
     (folder / "meta.yaml").write_text(
         f"artifact_uri: {folder}/artifacts\nend_time: 1795374390000\nentry_point_name: ''\n"

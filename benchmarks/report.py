@@ -10,8 +10,9 @@ from typing import Any
 
 Found = Mapping[str, Any]
 INTRODUCTION = (
-    "Written by `python benchmarks/run.py` on {machine}. Whole processes, alternated; medians. Ours and theirs "
-    "got the same settings, data and server (MLflow 3.17.2, sqlite, four workers). Peak memory is of the client."
+    "Written by `python benchmarks/run.py` on {machine}. Whole processes, alternated; medians. Ours and "
+    "theirs got the same settings, data and server (MLflow 3.17.2, sqlite, four workers). Peak memory is of "
+    "the client."
 )
 WIDTH, LEFT, BAR, GAP = 860, 300, 16, 30
 COLOURS = ("#1f77b4", "#d8973c", "#9aa5ad", "#c4c4c4")
