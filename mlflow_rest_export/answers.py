@@ -74,14 +74,19 @@ def without_secrets(text: str) -> str:
     return _CREDENTIAL.sub(r"\1 ***", text)
 
 
-def json_of(answer: Answer, *, doing: str) -> Mapping[str, object]:
+def json_of(answer: Answer, *, doing: str, reads: bool = False) -> Mapping[str, object]:
     """Read the body of a good answer as a JSON object; an empty body or a literal ``200 OK`` is ``{}``.
+
+    Args:
+        answer: what came.
+        doing: what was being done.
+        reads: the answer is what was asked for, so an empty one is none: it does not say "not there".
 
     Raises:
         NotMlflow: the body is something else: a web page, a login, half a JSON text.
     """
     text = answer.body.strip()
-    if text in {b"", b"200 OK"}:  # Databricks answers some calls with the second
+    if not reads and text in {b"", b"200 OK"}:  # Databricks answers some calls with the second
         return {}
     try:
         value = json.loads(text)

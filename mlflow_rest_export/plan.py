@@ -75,6 +75,8 @@ class ExportPlan:
     files: tuple[FileFacts, ...]
     datasets: tuple[Dataset, ...]
     adjustments: tuple[Adjustment, ...]
+    with_receipt: bool
+    """Whether a receipt is uploaded: with each run, unless nothing is to be uploaded at all."""
 
     @property
     def size(self) -> int:
@@ -122,10 +124,9 @@ def build(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, limits:
     names = _names(seen.keys, record, limits, "metric", changes)
     changes += seen.adjustments
     wanted_tags = {**_tags(record, wishes, changes), **seen.tags}
-    wanted_params = {**record.params, **wishes.extra_metadata}
     whole: dict[str, dict[str, str]] = {}
     tags = _fit(wanted_tags, record, limits, "tag", changes, whole)
-    params = _fit(wanted_params, record, limits, "param", changes, whole)
+    params = _fit({**record.params, **wishes.extra_metadata}, record, limits, "param", changes, whole)
     digest = record.digest or digest_of(record, files, wishes, seen)
     planned = _files(files, limits, changes, whole if wishes.log_artifacts else {})
     return ExportPlan(
@@ -140,7 +141,7 @@ def build(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, limits:
         start_time=max(0, record.start_time),
         end_time=_end_time(record),
         status=record.status,
-        tags={**tags, marks.KEY: record.key, marks.DIGEST: digest},
+        tags={**tags, **_own_tags(record, digest)},
         params=params,
         metrics=PlannedMetrics(record.metrics, names, seen.keeps),
         metric_points=seen.points,
@@ -149,7 +150,13 @@ def build(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, limits:
         files=planned,
         datasets=record.datasets if limits.dataset_inputs else (),
         adjustments=tuple(changes),
+        with_receipt=wishes.log_artifacts,
     )
+
+
+def _own_tags(record: RunRecord, digest: str) -> dict[str, str]:
+    parent = {marks.PARENT: record.parent_key} if record.parent_key else {}
+    return {marks.KEY: record.key, marks.DIGEST: digest, **parent}
 
 
 def digest_of(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, seen: Survey) -> str:

@@ -65,6 +65,8 @@ class Call:
     end: int | None = None
     """The part of ``content`` to send, from byte ``start`` up to ``end``."""
     repeat: Repeat = Repeat.SAFELY
+    reads: bool = False
+    """Whether the answer is what the call is for, as with GET: an empty one is none then."""
 
     @property
     def shown(self) -> str:
@@ -135,11 +137,9 @@ class Transport:
         return self._insist(call, self._once)
 
     def send_for_json(self, call: Call) -> Mapping[str, object]:
-        """Send a call and give the JSON object of its good answer; errors as ``send``.
-
-        A body that is cut short is asked for again, like any other passing fault.
-        """
-        return self._insist(call, lambda call: json_of(self._once(call), doing=call.doing))
+        """Send a call and give its answer's JSON object, asking again for one cut short; errors as there."""
+        reads = call.reads or call.method == "GET"
+        return self._insist(call, lambda call: json_of(self._once(call), doing=call.doing, reads=reads))
 
     def stream(self, call: Call) -> Iterator[bytes]:
         """Send a call and give the body of its good answer in pieces; errors as ``send``."""

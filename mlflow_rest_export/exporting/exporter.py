@@ -25,7 +25,7 @@ from mlflow_rest_export.exporting.jobs import Job
 from mlflow_rest_export.exporting.joining import Joiner
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.owner import Owner
-from mlflow_rest_export.exporting.placing import Placing, parents_first
+from mlflow_rest_export.exporting.placing import ROUNDS, Placing, lost_too_often, parents_first
 from mlflow_rest_export.mlruns_layout import PARENT_TAG
 from mlflow_rest_export.plan import FileFacts, Wishes
 from mlflow_rest_export.progress import NoProgress, Progress
@@ -126,14 +126,20 @@ class Exporter:
         job.plan = plan.build(job.record, facts_of(job.record), self.wishes(job.record), limits)
 
     def _values(self, placing: Placing, job: Job) -> None:
-        while job.is_ours and not filling.write_values(self.tracking, job):
+        for _ in range(ROUNDS):
+            if not job.is_ours or filling.write_values(self.tracking, job):
+                return
             placing.again(job)
+        raise lost_too_often(job)
 
     def _late(self, placing: Placing, job: Job) -> None:
         """Wait for the one who is at work on the run, and complete it should he be gone."""
-        while job.is_open and not job.owner:
-            placing.wait(job)
-            self._values(placing, job)
+        for _ in range(ROUNDS):
+            if job.is_open and not job.owner:
+                placing.wait(job)
+                self._values(placing, job)
+        if job.is_open and not job.owner:
+            raise lost_too_often(job)
         if job.is_open:
             for file in filling.files_to_send(self.artifacts, job):
                 self._send(file, job)
@@ -145,7 +151,7 @@ class Exporter:
 
         def choose(job: Job) -> None:
             files = filling.files_to_send(self.artifacts, job)
-            if files:
+            if job.planned().with_receipt:
                 self.artifacts.expect(job.stored(), [*(file.path for file in files), marks.RECEIPT])
             chosen.extend([(job, file) for file in files])
 

@@ -88,7 +88,7 @@ def finish(tracking: Tracking, artifacts: Artifacts, job: Job) -> None:
     for file in plan.files:
         if file.path not in job.hashes:
             job.hashes[file.path] = sha256(file.content)
-    if plan.files:
+    if plan.with_receipt:
         changes = (*plan.adjustments, *job.adjustments)
         data = receipt.complete(plan, job.hashes, changes)
         artifacts.upload(run, marks.RECEIPT, BytesContent(data))

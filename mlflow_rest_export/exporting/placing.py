@@ -18,6 +18,7 @@ from mlflow_rest_export.exporting.joining import Fate, Joined, Joiner
 from mlflow_rest_export.exporting.lookups import merged
 from mlflow_rest_export.exporting.outcomes import Outcome
 from mlflow_rest_export.mlruns_layout import PARENT_TAG
+from mlflow_rest_export.records import Lookup
 from mlflow_rest_export.tracking.protocol import Experiment, NewRun, StoredRun, Tracking
 
 Decide = Callable[[Job, Sequence[StoredRun]], None]
@@ -56,8 +57,8 @@ class Placing:
         self.crew.each([job for job in jobs if not job.is_new], self._settle)
 
     def again(self, job: Job) -> None:
-        """Place a job whose run was lost to somebody else."""
-        job.give_way(None)
+        """Place a job whose run was lost to somebody else, who may have deleted it."""
+        job.give_way(job.run)
         self._settle(job)
 
     def wait(self, job: Job) -> None:
@@ -67,8 +68,15 @@ class Placing:
         self._settle(job)
 
     def parent_of(self, job: Job) -> str | None:
-        """Give the run id of a job's parent; None when it has none that is known here."""
-        return self._run_ids.get(job.record.parent_key or "")
+        """Give the run id of a job's parent; None when it has none in this experiment or this export."""
+        key = job.record.parent_key
+        if key is None:
+            return None
+        if key not in self._run_ids:
+            found = self.tracking.find_runs(self._experiment(job).experiment_id, [Lookup(marks.KEY, key)])
+            ids = [run.run_id for run in found if run.tags.get(marks.KEY) == key]
+            self._run_ids[key] = ids[0] if len(ids) == 1 else ""
+        return self._run_ids[key] or None
 
     def _settle(self, job: Job) -> None:
         for _ in range(ROUNDS):
@@ -79,7 +87,7 @@ class Placing:
             if job.run is not None:
                 self._run_ids[job.record.key] = job.run.run_id
                 return
-        raise Conflict(f"exporting {job.record.label}: its runs are deleted as fast as they are made")
+        raise lost_too_often(job)
 
     def _place_alone(self, job: Job) -> None:
         self._decide(job, self._search(job).of(job.planned()))
@@ -159,6 +167,13 @@ class Placing:
         if len(candidates) == 1 and not claims.is_superseded(candidates[0]):
             return candidates[0]
         return only_one(self.tracking, candidates)
+
+
+def lost_too_often(job: Job) -> Conflict:
+    """Give the error for a job that never gets a run of its own."""
+    return Conflict(
+        f"exporting {job.record.label}: its runs are deleted or taken over as fast as they are made"
+    )
 
 
 def parents_first(jobs: Iterable[Job]) -> Iterator[list[Job]]:

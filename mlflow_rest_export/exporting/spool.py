@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mlflow_rest_export.conduct import Conduct
-from mlflow_rest_export.errors import ApiError, NoAnswer
+from mlflow_rest_export.errors import ApiError, ExportError, NoAnswer, StoreError
 from mlflow_rest_export.exporting.exporter import Exporter
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.stores import Store
@@ -31,18 +31,26 @@ class Spool:
 
     def catch(self, record: RunRecord, result: RunResult) -> RunResult:
         """Write a run to the folder if it failed for want of a server; any other result stays as it is."""
-        if result.outcome is not Outcome.FAILED or not is_outage(result.error):
+        if result.outcome is not Outcome.FAILED or result.error is None or not is_outage(result.error):
             return result
-        store = self.open_folder()
+        try:
+            store = self.open_folder()
+        except ExportError as error:
+            return result.failed(_both(error, result.error))
         exporter = Exporter(
             tracking=store.tracking, artifacts=store.artifacts, conduct=self.conduct, wishes=self.wishes
         )
         (kept,) = exporter.export([record])
-        if kept.outcome is Outcome.FAILED:
-            return replace(kept, adjustments=result.adjustments)
+        if kept.error is not None:
+            return result.failed(_both(kept.error, result.error))
         return replace(kept, outcome=Outcome.SPOOLED, error=result.error)
 
 
-def is_outage(error: Exception | None) -> bool:
+def is_outage(error: Exception) -> bool:
     """Say whether the server could not be reached or had no time, so that a later try may go well."""
     return isinstance(error, NoAnswer) or (isinstance(error, ApiError) and error.status in RETRIED)
+
+
+def _both(spooling: Exception, sending: Exception) -> StoreError:
+    """Give the error of a run that reached neither the server nor the folder."""
+    return StoreError(f"{spooling}; the run was to be spooled, since it could not be sent: {sending}")

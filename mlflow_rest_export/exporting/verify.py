@@ -33,13 +33,15 @@ def verify(tracking: Tracking, artifacts: Artifacts, plan: ExportPlan, run_id: s
         VerifyError: with the differences.
     """
     run = tracking.get_run(run_id)
-    listing = artifacts.listing(run) if plan.files else {}
+    listing = artifacts.listing(run) if plan.with_receipt else {}
     receipt = stored_receipt(artifacts, run, listing)
     found = [
         *_values(missing_values(plan, run, tracking), plan, run, receipt),
         *_files(plan, run, artifacts, listing),
     ]
-    if plan.files and (receipt is None or receipt.state != "complete" or receipt.digest != plan.digest):
+    if plan.with_receipt and (
+        receipt is None or receipt.state != "complete" or receipt.digest != plan.digest
+    ):
         found.append(f"artifact {marks.RECEIPT} is not that of this export")
     if run.status is not plan.status:
         found.append(f"status is {run.status.name}, not {plan.status.name}")

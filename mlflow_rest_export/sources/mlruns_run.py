@@ -28,6 +28,7 @@ _REWRITTEN = frozenset(
         marks.KEY,
         marks.DIGEST,
         marks.OWNER,
+        marks.PARENT,
         marks.COMPLETE,
         marks.ERROR,
         layout.RUN_NAME_TAG,
@@ -185,6 +186,8 @@ def _parent(
     folder: Path, tags: Mapping[str, str], parents: Mapping[str, Path], options: ReadOptions
 ) -> tuple[str | None, tuple[Adjustment, ...]]:
     """Give the key of the parent's record."""
+    if marks.PARENT in tags:
+        return tags[marks.PARENT], ()
     run_id = tags.get(layout.PARENT_TAG)
     if not run_id:
         return None, ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from mlflow_rest_export import limits as server_limits
@@ -18,14 +19,11 @@ from mlflow_rest_export.marks import OWNER
 from mlflow_rest_export.passing_faults import may_pass
 from mlflow_rest_export.records import Dataset, Lookup, Metric, RunStatus
 from mlflow_rest_export.targets.target import Target
-from mlflow_rest_export.tracking import delivery, replies
+from mlflow_rest_export.tracking import delivery, replies, search
 from mlflow_rest_export.tracking.protocol import Experiment, NewRun, StoredRun
-from mlflow_rest_export.tracking.search import filter_of
 from mlflow_rest_export.transport import Call, Repeat, Transport
 
 API = "/api/2.0/mlflow"
-PAGE_OF_RUNS = 500
-"""Runs in one page of a search: each brings all its values, so a page may weigh several MB."""
 PAGE_OF_POINTS = 25_000
 """Servers from 3.1 to 3.12 answer a history without ``max_results`` with an empty page."""
 TRIES_OF_CREATE = 6
@@ -120,22 +118,18 @@ class RestTracking:
     def find_runs(self, experiment_id: str, lookups: Sequence[Lookup]) -> Iterator[StoredRun]:
         """Search the active runs of an experiment, one search for each lookup."""
         for lookup in lookups:
-            yield from self.search_runs([experiment_id], filter_of(lookup))
+            yield from self.search_runs([experiment_id], search.filter_of(lookup))
 
     def search_runs(
         self, experiment_ids: Sequence[str], filter_string: str = "", *, view: str = "ACTIVE_ONLY"
     ) -> Iterator[StoredRun]:
         """Search runs with MLflow's own filter language, page by page."""
-        token = ""
+        token, doing = "", "searching for runs"
         while True:
-            body = {
-                "experiment_ids": list(experiment_ids),
-                "filter": filter_string,
-                "run_view_type": view,
-                "max_results": PAGE_OF_RUNS,
-                **({"page_token": token} if token else {}),
-            }
-            page = self._post("runs/search", replies.RunsPage, body, doing="searching for runs")
+            body = search.body_of(experiment_ids, filter_string, view=view, token=token)
+            call = self._call("runs/search", json.dumps(body).encode(), doing=doing, repeat=Repeat.SAFELY)
+            answer = self.transport.send_for_json(replace(call, reads=True))
+            page = replies.parse(replies.RunsPage, answer, doing=doing)
             yield from (run.as_run() for run in page.runs)
             token = page.next_page_token
             if not token:

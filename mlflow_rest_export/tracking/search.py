@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlflow_rest_export.records import Lookup
+
+PAGE = 500
+"""Runs in one page: each brings all its values, so a page may weigh several MB."""
+
+
+def body_of(experiment_ids: Sequence[str], filter_string: str, *, view: str, token: str) -> dict[str, object]:
+    """Give the body that asks for one page, the first one when ``token`` is ""."""
+    return {
+        "experiment_ids": list(experiment_ids),
+        "filter": filter_string,
+        "run_view_type": view,
+        "max_results": PAGE,
+        **({"page_token": token} if token else {}),
+    }
 
 
 def filter_of(lookup: Lookup) -> str:
