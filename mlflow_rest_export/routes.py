@@ -9,6 +9,7 @@ class Route(enum.Enum):
     """One way for the bytes of an artifact."""
 
     PROXIED = "through the tracking server"
+    SAME_HOST = "the artifact URI itself, an address of this server"
     DATABRICKS = "Databricks credentials"
     DATABRICKS_FILES = "Databricks Files API"
     DBFS = "Databricks file system"

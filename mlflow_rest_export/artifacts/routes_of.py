@@ -13,6 +13,7 @@ from mlflow_rest_export.artifacts.object_store import ObjectStoreRoute
 from mlflow_rest_export.artifacts.presigned import PresignedRoute
 from mlflow_rest_export.artifacts.proxied import ProxiedRoute
 from mlflow_rest_export.artifacts.route import ArtifactRoute
+from mlflow_rest_export.artifacts.same_host import SameHostRoute
 from mlflow_rest_export.artifacts.shared_disk import SharedDiskRoute
 from mlflow_rest_export.artifacts.small_upload import SmallUploadRoute
 from mlflow_rest_export.routes import Route
@@ -24,6 +25,7 @@ Maker = Callable[[RestTracking, Transport], ArtifactRoute]
 
 _MAKERS: dict[Route, Maker] = {
     Route.PROXIED: lambda tracking, store: ProxiedRoute(tracking.target.base_url, tracking.transport, store),
+    Route.SAME_HOST: lambda tracking, _: SameHostRoute(tracking.target.base_url, tracking.transport),
     Route.DATABRICKS: DatabricksRoute,
     Route.DATABRICKS_FILES: lambda tracking, _: VolumesRoute(tracking),
     Route.DBFS: lambda tracking, _: DbfsRoute(tracking),

@@ -16,7 +16,14 @@ from mlflow_rest_export.targets.target import Target
 from mlflow_rest_export.transport import Tls
 
 USER_AGENT = f"mlflow-rest-export/{__version__}"
-ROUTES = (Route.PROXIED, Route.PRESIGNED, Route.SMALL_UPLOAD, Route.OBJECT_STORE, Route.SHARED_DISK)
+ROUTES = (
+    Route.PROXIED,
+    Route.SAME_HOST,
+    Route.PRESIGNED,
+    Route.SMALL_UPLOAD,
+    Route.OBJECT_STORE,
+    Route.SHARED_DISK,
+)
 
 
 def recognises(uri: str) -> bool:

@@ -1,7 +1,8 @@
 """Stand-ins for clouds: doors that check signatures, real stores behind them, a real MLflow server last.
 
-``--cloud-env`` names a Python with mlflow, boto3, azure-storage-blob and moto; ``--plugin-env`` one with
-sagemaker-mlflow; ``--azurite`` its program. What is not given is skipped.
+``--base-env`` names a Python with this package and no extra; ``--cloud-env`` one with mlflow, boto3,
+azure-storage-blob and moto; ``--plugin-env`` one with sagemaker-mlflow; ``--azurite`` its program. What is
+not given is skipped.
 """
 
 from __future__ import annotations
@@ -10,14 +11,19 @@ import re
 import subprocess
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
 from aws_doors import Keys, S3Door, SageMakerDoor
-from cloud_standins import S3, Blobs, SageMaker, connection_string, given
+from azureml_door import AzureMlDoor
+from azureml_workspace import Workspace
+from cloud_standins import ACCOUNT_KEY, S3, Blobs, SageMaker, connection_string, given
 from fault_proxy import FaultProxy
 from front_door import FrontDoor
 from store_servers import StoreServer, azurite, moto
+
+from mlflow_rest_export import oauth
 
 BUCKET = "evals"
 MAKE_CONTAINER = """
@@ -33,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("clouds")
     group.addoption("--cloud-env", default="", metavar="PYTHON")
     group.addoption("--plugin-env", default="", metavar="PYTHON")
+    group.addoption("--base-env", default="", metavar="PYTHON")
     group.addoption("--azurite", default="", metavar="PROGRAM")
     group.addoption("--long", action="store_true", help="the whole sweep instead of a representative part")
 
@@ -104,6 +111,29 @@ def disk_server(
 ) -> Iterator[StoreServer]:
     """A real MLflow server whose artifacts are in a folder of this machine, and not served."""
     yield from _running(pytestconfig, tmp_path_factory, str(tmp_path_factory.mktemp("root") / "a"), {})
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1, with its key in the same file."""
+    folder = tmp_path_factory.mktemp("certificate")
+    key, cert, both = folder / "key", folder / "cert", folder / "both.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=door"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(command, check=True, capture_output=True)
+    both.write_bytes(key.read_bytes() + cert.read_bytes())
+    return both
+
+
+@pytest.fixture
+def workspace(disk_server: StoreServer, blobs: Blobs, certificate: Path) -> Iterator[Workspace]:
+    oauth._kept.clear()
+    with FaultProxy(blobs.port) as proxy:
+        blob_url = f"{proxy.url}/devstoreaccount1"
+        guard = AzureMlDoor(disk_server.port, blob_url, ACCOUNT_KEY, "evals")
+        with FrontDoor(guard, certificate=certificate) as door:
+            guard.url = door.url
+            yield Workspace(door, guard, proxy, certificate)
 
 
 def _running(

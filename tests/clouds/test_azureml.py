@@ -3,94 +3,17 @@
 from __future__ import annotations
 
 import re
-import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 from attempts import Attempt, record
-from azureml_door import WORKSPACE, AzureMlDoor
-from cloud_standins import ACCOUNT_KEY, Blobs
+from azureml_door import WORKSPACE
+from azureml_workspace import Workspace, WorkspaceRuns
 from cloud_sweep import CloudSweep
-from fault_proxy import FaultProxy
-from front_door import FrontDoor
 from store_servers import StoreServer
-from stored_runs import StoredRuns
 
-from mlflow_rest_export import oauth
-from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.exporting.outcomes import Outcome
 from mlflow_rest_export.records import RunRecord
-
-
-@dataclass(frozen=True, slots=True)
-class Workspace:
-    """The stand-in for one workspace."""
-
-    door: FrontDoor
-    guard: AzureMlDoor
-    proxy: FaultProxy
-    """Before the blobs."""
-    certificate: Path
-
-    def attempt(self, experiment: str, *, secret: str = "") -> Attempt:
-        host = self.door.url.removeprefix("https://")
-        variables = {
-            "AZURE_TENANT_ID": "tenant-1",
-            "AZURE_CLIENT_ID": "app-1",
-            "AZURE_CLIENT_SECRET": secret or self.guard.secret,
-            "AZURE_AUTHORITY_HOST": self.door.url,
-        }
-        connection = Connection(environment=variables, server_cert_path=str(self.certificate))
-        uri = f"azureml://{host}/mlflow/v1.0{WORKSPACE}"
-        return Attempt(uri=uri, experiment=experiment, patience=8.0, connection=connection)
-
-
-@dataclass(frozen=True, slots=True)
-class WorkspaceRuns(StoredRuns):
-    """Runs whose files are blobs."""
-
-    workspace: Workspace
-
-    def files(self, run_id: str, folder: str = "") -> dict[str, int]:
-        del folder
-        return dict.fromkeys(self.workspace.guard.announced.get(run_id, ()), -1)
-
-    def content(self, run: dict[str, Any], path: str) -> bytes:
-        url = self.workspace.guard.signed(run["info"]["run_id"], path, "r")
-        answer = requests.get(url.replace(str(self.workspace.proxy.port), str(_port(self))), timeout=30)
-        answer.raise_for_status()
-        return answer.content
-
-
-def _port(runs: WorkspaceRuns) -> int:
-    return runs.workspace.proxy.upstream_port
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1, with its key in the same file."""
-    folder = tmp_path_factory.mktemp("certificate")
-    key, cert, both = folder / "key", folder / "cert", folder / "both.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=door"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
-    subprocess.run(command, check=True, capture_output=True)
-    both.write_bytes(key.read_bytes() + cert.read_bytes())
-    return both
-
-
-@pytest.fixture
-def workspace(disk_server: StoreServer, blobs: Blobs, certificate: Path) -> Iterator[Workspace]:
-    oauth._kept.clear()
-    with FaultProxy(blobs.port) as proxy:
-        blob_url = f"{proxy.url}/devstoreaccount1"
-        guard = AzureMlDoor(disk_server.port, blob_url, ACCOUNT_KEY, "evals")
-        with FrontDoor(guard, certificate=certificate) as door:
-            guard.url = door.url
-            yield Workspace(door, guard, proxy, certificate)
 
 
 def test_an_export_needs_nothing_but_a_service_principal(

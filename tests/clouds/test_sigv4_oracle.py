@@ -34,7 +34,7 @@ PAIRS = st.lists(st.tuples(URL_TEXT, URL_TEXT), max_size=5)
     token=st.one_of(st.just(""), SECRET),
     moment=MOMENTS,
 )
-def test_the_signature_is_botocores(  # noqa: PLR0917  # a request has this many parts
+def test_the_signature_is_botocores(  # a request has this many parts
     method: str,
     host: str,
     path: str,
