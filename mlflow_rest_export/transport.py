@@ -75,11 +75,10 @@ class Call:
         return without_secrets(f"{self.method} {self.url.partition('?')[0]}{query}")
 
     @property
-    def streamed(self) -> tuple[int, int] | None:
-        """First byte and end of what is streamed; None when nothing is."""
-        if self.content is None:
-            return None
-        return self.start, self.content.size if self.end is None else self.end
+    def part(self) -> tuple[int, int]:
+        """First byte and end of what is streamed."""
+        size = self.content.size if self.content is not None else 0
+        return self.start, size if self.end is None else min(self.end, size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,14 +257,14 @@ class Transport:
     def _timeout(self, call: Call) -> tuple[float, float]:
         """Give the seconds to wait for a connection, and for each sign of life on it."""
         conduct = self.conduct
-        start, end = call.streamed or (0, 0)
+        start, end = call.part
         most = conduct.patience.for_one_try()
         return min(conduct.connect_timeout, most), min(conduct.timeout + (end - start) / 1e6, most)
 
     def _body(self, call: Call) -> bytes | Streamed | None:
-        if call.content is None or call.streamed is None:
+        if call.content is None:
             return call.body
-        start, end = call.streamed
+        start, end = call.part
         if end <= start:  # an empty stream would be sent chunked, which stores refuse
             return b""
         return Streamed(call.content, start, end, self.conduct)

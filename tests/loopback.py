@@ -192,20 +192,16 @@ class Loopback:
                 self._start(self._serve, client)
 
     def _serve(self, client: socket.socket) -> None:
-        with self._lock:
-            self._open.add(client)
-        try:
-            with (
-                contextlib.suppress(OSError, Broken),
-                self._secured(client) as talker,
-                talker.makefile("rb") as stream,
-            ):
-                while self._exchange(talker, stream):
-                    pass
-        finally:
+        with contextlib.suppress(OSError, Broken), client, self._secured(client) as talker:
             with self._lock:
-                self._open.discard(client)
-            client.close()
+                self._open.add(talker)
+            try:
+                with talker.makefile("rb") as stream:
+                    while self._exchange(talker, stream):
+                        pass
+            finally:
+                with self._lock:
+                    self._open.discard(talker)
 
     def _secured(self, client: socket.socket) -> socket.socket:
         return self.tls.wrap_socket(client, server_side=True) if self.tls else client
