@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import yaml
 
@@ -15,6 +16,8 @@ from mlflow_rest_export.sources.secret_fields import MASK, Names, concealed, con
 from mlflow_rest_export.yaml_files import parse_yaml
 
 _BOM = "\ufeff"
+_REMEMBERED = 1 << 16
+"""Characters of a text that is remembered: the jobs of one invocation share most of their configs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,15 @@ class Masked:
 
     text: str
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Config:
+    """A text to mask; equal to any other with the same characters."""
+
+    text: str
+    is_json: bool
+    name: str = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +53,13 @@ def mask_text(text: str, *, name: str) -> Masked:
     if text.startswith(_BOM):
         inner = mask_text(text[1:], name=name)
         return Masked(_BOM + inner.text, inner.count)
-    is_json = name.lower().endswith(".json")
+    config = _Config(text, name.lower().endswith(".json"), name)
+    return (_masked if len(text) <= _REMEMBERED else _masked.__wrapped__)(config)
+
+
+@lru_cache(maxsize=32)
+def _masked(config: _Config) -> Masked:
+    text, name, is_json = config.text, config.name, config.is_json
     before = _parse(text, name, is_json=is_json)
     places = json_places(text) if is_json else yaml_places(text)
     edits = list(_value_edits(text, places, is_json=is_json))

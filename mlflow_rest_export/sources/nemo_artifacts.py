@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,14 @@ EXCLUDED = (
 _SECRET_FILES = (".env", "*.secrets.env")
 _CONFIGS = ("*config*.yml", "*config*.yaml", "*config*.json", METADATA, RESULTS, "omni-info.json")
 """Files in which secrets are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Config:
+    """A config; equal to any other that has the same ``repr``."""
+
+    text: str
+    document: Mapping[str, Any] = field(compare=False)
 
 
 @dataclass(slots=True)
@@ -136,11 +145,17 @@ def _add_config(found: _Gathering, config: Mapping[str, Any] | None) -> None:
     if os.path.lexists(written):
         found.add(written, "config.yml", required=True)
     elif config:
-        shown, masked = mask_document(config)
-        text = yaml.safe_dump(shown, default_flow_style=False, sort_keys=True)
-        found.artifacts.append(Artifact("config.yaml", text.encode()))
-        if masked:
-            found.masked("config.yaml", len(masked))
+        text, count = _written(_Config(repr(config), config))
+        found.artifacts.append(Artifact("config.yaml", text))
+        if count:
+            found.masked("config.yaml", count)
+
+
+@lru_cache(maxsize=8)
+def _written(config: _Config) -> tuple[bytes, int]:
+    """Write a config without its secrets, and count them; the jobs of an invocation share one."""
+    shown, masked = mask_document(config.document)
+    return yaml.safe_dump(shown, default_flow_style=False, sort_keys=True).encode(), len(masked)
 
 
 def _add_artifacts(found: _Gathering, options: ReadOptions, folder: str) -> None:
