@@ -5,15 +5,28 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
+from databricks_standin.logins import LOGINS
+from databricks_standin.stores import STORES
+
+EVERYTHING = "test_a_fault_anywhere_leaves_exactly_one_whole_run"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("stand-ins")
     group.addoption("--databricks-env", default="", metavar="PYTHON")
     group.addoption("--long", action="store_true", help="the whole sweep instead of a representative part")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Break exports of every login to every store; without --long each of them once."""
+    if {"way", "store"} <= set(metafunc.fixturenames) and metafunc.function.__name__ == EVERYTHING:
+        everything = list(itertools.product(LOGINS, STORES))
+        once = list(zip(LOGINS, itertools.cycle(STORES), strict=False))
+        metafunc.parametrize(("way", "store"), everything if metafunc.config.getoption("--long") else once)
 
 
 @pytest.fixture
