@@ -13,7 +13,20 @@ Place = tuple[Any, ...]
 
 ODD_VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1.5, 1e308, 10**30, 10**400, 2**53 + 1, float("nan"), float("inf")),
-    *("", "N/A", "x" * 5000, "\ud800", "\0", "../../etc", "a/b", "a,b", "a|1", "1e5", "2026-01-01T00:00:00Z"),
+    *(
+        "",
+        "N/A",
+        "x" * 5000,
+        "\ud800",
+        "\0",
+        "../../etc",
+        "a/b",
+        "a,b",
+        "a|1",
+        "1e5",
+        "2026-01-01T00:00:00Z",
+        "two\nlines\r",
+    ),
     *([], {}, [[]], {"": {}}, [None], {"value": {}}, {"a": {"b": {"c": [1]}}}, [{"name": 3}], {"metrics": 1}),
 )
 """What stands in the place of a value; ``\\ud800`` is half a character."""

@@ -16,7 +16,7 @@ from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.records import Adjustment, RunRecord, Unreadable
 from mlflow_rest_export.sources import json_files, result_files, times
 from mlflow_rest_export.sources.options import ReadOptions
-from mlflow_rest_export.sources.result import Result
+from mlflow_rest_export.sources.result import Result, one_line
 from mlflow_rest_export.sources.run_values import RUN, RunValues
 
 NAME = "nemo-bundle"
@@ -27,8 +27,6 @@ _NEIGHBOURS = ("*.jsonl", "runtime_stats.json", "run_config.yaml", "run_config.y
 
 
 _CHECKPOINT = "checkpoint.json"
-_ERROR_SHOWN = 300
-"""Characters of an error that a message shows."""
 
 
 class _Benchmark(BaseModel):
@@ -92,11 +90,7 @@ def _failures(checkpoint: Path) -> dict[str, str]:
     except SourceError:
         return {}
     told = {name: error.get("error") if isinstance(error, dict) else error for name, error in failed.items()}
-    return {_line(name): _line(error) for name, error in told.items()}
-
-
-def _line(value: object) -> str:
-    return " ".join(str(value).split())[:_ERROR_SHOWN]
+    return {one_line(name): one_line(str(error)) for name, error in told.items()}
 
 
 def _result(path: Path, options: ReadOptions) -> Result:

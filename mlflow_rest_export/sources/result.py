@@ -10,6 +10,9 @@ from mlflow_rest_export import marks
 from mlflow_rest_export.records import Artifact, Dataset, Lookup, RunRecord, RunStatus
 from mlflow_rest_export.sources.run_values import RUN, RunValues
 
+_SHOWN = 80
+"""Characters of a name from a file that a message shows: keys can be long."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
@@ -63,6 +66,12 @@ def key_of(result: Result) -> str:
     return f"{result.format}:{result.identity}"
 
 
+def one_line(text: str) -> str:
+    """Give a name from a file as a message can show it: one line, not too long."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
+
+
 def _record(result: Result, *, with_children: bool) -> RunRecord:
     names = result.tasks or ((result.task,) if result.task else ())
     key = key_of(result)
@@ -88,7 +97,7 @@ def _child(result: Result, task: str) -> RunRecord:
     mark = hashlib.sha256(task.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return RunRecord(
         key=f"{key}/{mark}",
-        label=f"{result.label} ({task})",
+        label=f"{result.label} ({one_line(task)})",
         lookup=Lookup(marks.KEY, key, prefix=True),
         run_name=_name(result, task),
         start_time=result.start_time,

@@ -14,10 +14,7 @@ from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.records import Adjustment, Artifact, RunRecord, Unreadable
 from mlflow_rest_export.sources.masking import mask_document, mask_text
 from mlflow_rest_export.sources.options import ReadOptions
-from mlflow_rest_export.sources.result import Result, runs
-
-_SHOWN = 80
-"""Characters of a place in a file that a message shows: keys can be long."""
+from mlflow_rest_export.sources.result import Result, one_line, runs
 
 MAX_ENTRIES = 20_000
 """Most tasks or scores of one result: a list of a million mistakes costs more memory than the file."""
@@ -33,6 +30,10 @@ Few = BeforeValidator(_few)
 """Bounds a list or an object before each of its entries is looked at."""
 Objects = Annotated[dict[str, dict[str, Any]], Few]
 """The objects of a result by name, such as the scores of each task."""
+
+MAX_MASKED = 32 << 20
+"""Largest file, in bytes, that is searched for secrets."""
+_CONFIGS = frozenset({".json", ".yaml", ".yml"})
 
 Border = TypeVar("Border", bound=BaseModel)
 
@@ -61,8 +62,8 @@ def checked(model: type[Border], document: object, path: Path) -> Border:
         return model.model_validate(document)
     except ValidationError as error:
         mistakes = error.errors(include_url=False, include_context=False, include_input=False)
-    place = ".".join(str(part) for part in mistakes[0]["loc"])
-    where = f" {place if len(place) <= _SHOWN else place[:_SHOWN] + '...'}:" if place else ""
+    place = one_line(".".join(str(part) for part in mistakes[0]["loc"]))
+    where = f" {place}:" if place else ""
     more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
     said = mistakes[0]["msg"]
     raise SourceError(f"{path}:{where} {said[:1].lower()}{said[1:]}{more}")
@@ -93,19 +94,20 @@ def uploads(
         path: the result file.
         options: whether files are wanted, and which neighbours are not.
         notes: where to say that something was masked.
-        neighbours: files that belong to the result; the settings may exclude them by name.
+        neighbours: files that belong to the result; the settings may exclude them by name. Those in YAML are
+            configs, and masked.
         settings: the part of the document that may hold secrets; where it does, they are masked in the copy
             that is uploaded, and all other bytes are as in the file.
     """
     if not options.copy_artifacts:
         return ()
     patterns = tuple(pattern.lower() for pattern in options.exclude_patterns)
-    others = [
-        Artifact(neighbour.name, neighbour)
-        for neighbour in neighbours
-        if not any(fnmatch.fnmatchcase(neighbour.name.lower(), pattern) for pattern in patterns)
-    ]
-    return (Artifact(path.name, _masked(path, settings, notes)), *others)
+    _, secrets = mask_document(settings)
+    files = list(_artifact(path, notes, masked=bool(secrets)))
+    for near in neighbours:
+        if not any(fnmatch.fnmatchcase(near.name.lower(), pattern) for pattern in patterns):
+            files += _artifact(near, notes, masked=near.suffix.lower() in {".yaml", ".yml"})
+    return tuple(files)
 
 
 def beside(path: Path, *patterns: str) -> list[Path]:
@@ -118,10 +120,29 @@ def beside(path: Path, *patterns: str) -> list[Path]:
     return sorted(match for match in near if match != path)
 
 
-def _masked(path: Path, settings: object, notes: list[Adjustment]) -> Path | bytes:
-    _, secrets = mask_document(settings)
-    if not secrets:
-        return path
-    shown = mask_text(path.read_bytes().decode("utf-8"), name=str(path))
-    notes.append(Adjustment(f"artifact {path.name}", "", "", f"{shown.count} secrets are masked in the copy"))
-    return shown.text.encode()
+def _artifact(path: Path, notes: list[Adjustment], *, masked: bool) -> Iterator[Artifact]:
+    """Give a file as it is or with its secrets masked; one that has some and cannot be masked is left out."""
+    if not masked:
+        yield Artifact(path.name, path)
+        return
+    about = f"artifact {path.name}"
+    try:
+        data = _masked(path)
+    except SourceError as error:
+        notes.append(Adjustment(about, path.name, "", f"it may hold secrets that cannot be masked: {error}"))
+        return
+    if isinstance(data, bytes):
+        notes.append(Adjustment(about, path.name, path.name, "secrets are masked in the copy"))
+    yield Artifact(path.name, data)
+
+
+def _masked(path: Path) -> Path | bytes:
+    """Give the bytes with every secret masked, or the path when there is none."""
+    if path.stat().st_size > MAX_MASKED:
+        raise SourceError(f"it is larger than {MAX_MASKED >> 20} MiB")
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        raise SourceError("it is not UTF-8 text") from None
+    shown = mask_text(text, name=str(path) if path.suffix.lower() in _CONFIGS else f"{path}.json")
+    return shown.text.encode() if shown.count else path

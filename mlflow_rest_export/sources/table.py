@@ -17,6 +17,7 @@ from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.records import Lookup, Metric, RunRecord, Unreadable
 from mlflow_rest_export.sources import result_files
 from mlflow_rest_export.sources.options import ReadOptions
+from mlflow_rest_export.sources.result import one_line
 from mlflow_rest_export.sources.secret_fields import concealed
 from mlflow_rest_export.sources.table_columns import (
     Columns,
@@ -173,7 +174,7 @@ def _records(table: _Table, found: list[_Run], options: ReadOptions) -> Iterator
         metrics: Iterable[Metric] = tuple(run.points) if held else TableMetrics(table, run.group)
         yield RunRecord(
             key=key if len(found) == 1 else f"{key}/{_mark(run.group)}",
-            label=str(path) if len(found) == 1 else f"{path} ({', '.join(texts.values())[:80]})",
+            label=str(path) if len(found) == 1 else f"{path} ({one_line(', '.join(texts.values()))})",
             lookup=Lookup(marks.KEY, key, prefix=len(found) > 1),
             run_name=path.stem if len(found) == 1 else f"{path.stem}-{'-'.join(texts.values())[:160]}",
             start_time=first,

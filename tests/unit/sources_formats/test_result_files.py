@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from result_samples import written
+
+from mlflow_rest_export.records import Adjustment
+from mlflow_rest_export.sources.options import ReadOptions
+from mlflow_rest_export.sources.result import one_line
+from mlflow_rest_export.sources.result_files import MAX_MASKED, beside, changed, identity, uploads
+
+SECRET = "q7" * 12
+SETTINGS = {"api_key": SECRET}
+
+
+def uploaded(path: Path, *, settings: object = SETTINGS, near: tuple[Path, ...] = ()) -> dict[str, object]:
+    notes: list[Adjustment] = []
+    found = uploads(path, ReadOptions(), notes, neighbours=near, settings=settings)
+    return {
+        **{artifact.path: artifact.content for artifact in found},
+        **{f"note {note.field}": note.reason for note in notes},
+    }
+
+
+def test_a_file_without_secrets_is_uploaded_as_it_lies_there(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.json", {"max_tokens": 5})
+
+    assert uploaded(path, settings={"max_tokens": 5}) == {"a.json": path}
+
+
+def test_secrets_are_masked_whatever_the_file_is_called(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.results", SETTINGS)
+
+    assert uploaded(path) == {
+        "a.results": b'{"api_key": "***"}',
+        "note artifact a.results": "secrets are masked in the copy",
+    }
+
+
+def test_a_file_whose_secrets_cannot_be_masked_is_left_out_and_noted(tmp_path: Path) -> None:
+    broken = written(tmp_path, "a.json", b'{"api_key": "\xff"}')
+    large = written(tmp_path, "b.json", "")
+    with large.open("r+b") as file:
+        file.truncate(MAX_MASKED + 1)
+
+    assert uploaded(broken) == {
+        "note artifact a.json": "it may hold secrets that cannot be masked: it is not UTF-8 text"
+    }
+    assert uploaded(large) == {
+        "note artifact b.json": "it may hold secrets that cannot be masked: it is larger than 32 MiB"
+    }
+
+
+def test_configs_beside_a_result_are_masked(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.json", {})
+    config = written(tmp_path, "run_config.yaml", f"api_key: {SECRET}\nmax_tokens: 5\n")
+    plain = written(tmp_path, "other.yml", "max_tokens: 5\n")
+
+    assert uploaded(path, settings=None, near=(config, plain)) == {
+        "a.json": path,
+        "run_config.yaml": config.read_bytes().replace(SECRET.encode(), b"'***'"),
+        "other.yml": plain,
+        "note artifact run_config.yaml": "secrets are masked in the copy",
+    }
+
+
+def test_what_lies_beside_is_sorted_and_neither_hidden_nor_elsewhere(tmp_path: Path) -> None:
+    path = written(tmp_path / "home", "a.json", {})
+    for name in ("c.jsonl", "b.jsonl", ".d.jsonl"):
+        written(tmp_path / "home", name, "")
+    (tmp_path / "home" / "away.jsonl").symlink_to(written(tmp_path, "away.jsonl", ""))
+    (tmp_path / "home" / "folder.jsonl").mkdir()
+
+    assert [near.name for near in beside(path, "*.jsonl", "b*", "*.json")] == ["b.jsonl", "c.jsonl"]
+
+
+def test_identity_is_that_of_the_bytes_in_their_order(tmp_path: Path) -> None:
+    one, other = written(tmp_path, "a", "1"), written(tmp_path, "b", "2")
+
+    assert identity(one) == identity(written(tmp_path, "c", "1"))
+    assert identity(one, other) != identity(other, one)
+    assert changed(one) > 1_700_000_000_000
+
+
+def test_names_are_shown_on_one_short_line() -> None:
+    assert one_line("a\n b\x1b[31m\tc") == "a b [31m c"
+    assert one_line("x" * 200) == "x" * 80 + "..."
