@@ -1,11 +1,13 @@
 """Artifacts straight into the object store, by ``obstore`` (extra ``objectstore``): S3, GCS, Azure.
 
 Large files go in parts, several at once; memory holds a few parts. ``obstore`` has an HTTP client and retries
-of its own, so patience and pace of the transport do not reach it, but the wish to stop does.
+of its own; what it gives up is tried again here, with the patience that all calls share.
 """
 
 from __future__ import annotations
 
+import itertools
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -18,7 +20,7 @@ from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.artifacts.store_settings import SCHEMES, StorePlace, place_of
 from mlflow_rest_export.aws_keys import AwsSettings, KeySource, environment_keys, key_source
 from mlflow_rest_export.content import Content
-from mlflow_rest_export.errors import ApiError, NoAnswer, SettingsError, TrackingError
+from mlflow_rest_export.errors import ApiError, NoAnswer, SettingsError
 from mlflow_rest_export.extras import install_line, is_installed, require
 from mlflow_rest_export.tracking.protocol import StoredRun
 from mlflow_rest_export.transport import Call, Tls, Transport
@@ -32,8 +34,15 @@ AT_ONCE = 4
 """Parts of one file under way together, and in memory."""
 KEYS_LAST = timedelta(minutes=10)
 """Time after which the keys are asked for again: those of ``botocore`` are good for longer, always."""
-PATIENCE = timedelta(minutes=3)
-"""Time that one request may be tried again and again."""
+METADATA = "169.254.169.254"
+"""Where the last link of every chain of credentials asks; mentioned only when nothing else was found."""
+_ADVICE = (
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, GOOGLE_APPLICATION_CREDENTIALS or "
+    f"AZURE_STORAGE_ACCESS_KEY; for AWS profiles: {install_line('botocore')}"
+)
+_PASSING = re.compile(
+    r"HTTP error|timed? ?out|status code: (408|429|5\d\d)|SlowDown|response: 5\d\d", re.IGNORECASE
+)
 
 
 class ObjectStoreRoute:
@@ -61,21 +70,21 @@ class ObjectStoreRoute:
         """PUT one file, in parts when it is large; nobody sees it before it is whole."""
         store, key = self._open(run, path)
         whole = content.size <= WHOLE
-        body = b"".join(content.chunks()) if whole else self._pieces(content)
         size = max(WHOLE, -(-content.size // PARTS))
-        self._ask(
-            lambda: require("obstore", for_what="uploading").put(
-                store, key, body, use_multipart=not whole, chunk_size=size, max_concurrency=AT_ONCE
-            ),
-            doing=f"uploading {path} to run {run.run_id}",
-        )
-        self._conduct.patience.progress()
+        obstore = require("obstore", for_what="uploading to the object store")
+
+        def put() -> None:
+            body = b"".join(content.chunks()) if whole else self._pieces(content)
+            obstore.put(store, key, body, use_multipart=not whole, chunk_size=size, max_concurrency=AT_ONCE)
+
+        self._insist(put, doing=f"uploading {path} to run {run.run_id}")
 
     def read(self, run: StoredRun, path: str) -> Iterator[bytes]:
         """GET one file."""
         store, key = self._open(run, path)
         doing = f"reading {path} of run {run.run_id}"
-        found = self._ask(lambda: require("obstore", for_what="reading").get(store, key), doing=doing)
+        obstore = require("obstore", for_what="reading from the object store")
+        found = self._insist(lambda: obstore.get(store, key), doing=doing)
         for piece in found.stream():
             yield bytes(piece)
 
@@ -103,7 +112,7 @@ class ObjectStoreRoute:
         stores = require("obstore.store", for_what="the object store")
         options = {
             "client_options": dict(place.client),
-            "retry_config": {"retry_timeout": PATIENCE, "max_retries": 10},
+            "retry_config": {"max_retries": 2},  # patience is ours
         }
         if place.family == "s3":
             options |= self._s3_credentials()
@@ -136,10 +145,29 @@ class ObjectStoreRoute:
             raise SettingsError(f"AWS profiles need botocore: {install_line('botocore')}")
         return {} if keys is None else {"credential_provider": _provider(keys)}
 
-    def _ask(self, work: Callable[[], Any], *, doing: str) -> Any:  # noqa: ANN401  # as obstore answers
+    def _insist(self, work: Callable[[], Any], *, doing: str) -> Any:  # noqa: ANN401  # as obstore answers
+        """Do it, again and again while what goes wrong may pass and there is patience."""
+        conduct = self._conduct
+        with conduct.patience.running():
+            for number in itertools.count():
+                conduct.stop.check()
+                try:
+                    result = self._once(work, doing=doing)
+                except (ApiError, NoAnswer) as error:
+                    wait = conduct.backoff.wait(number, asked=None, chance=conduct.chance())
+                    if isinstance(error, ApiError) or wait > conduct.patience.left():
+                        raise
+                    conduct.stop.wait(wait)
+                else:
+                    conduct.patience.progress()
+                    return result
+        raise AssertionError  # pragma: no cover - the loop has no end
+
+    def _once(self, work: Callable[[], Any], *, doing: str) -> Any:  # noqa: ANN401  # as obstore answers
         failures = require("obstore.exceptions", for_what="the object store")
         try:
-            return work()
+            with self._conduct.pace.turn(self._conduct.stop.check):
+                return work()
         except (failures.BaseError, FileNotFoundError) as error:
             if isinstance(error, OSError) and error.errno is not None:  # our own file, not the store's object
                 raise
@@ -166,8 +194,11 @@ def _needs_botocore(variables: Mapping[str, str]) -> bool:
     )
 
 
-def _as_ours(error: Exception, failures: Any, *, doing: str) -> TrackingError:  # noqa: ANN401  # a module
+def _as_ours(error: Exception, failures: Any, *, doing: str) -> Exception:  # noqa: ANN401  # a module
+    """Name an error of ``obstore``, which has a class for some and a text for the others."""
     said = without_secrets(" ".join(str(error).split("\n\nDebug source")[0].split()))[:400]
+    if METADATA in said or "SettingsError" in said:
+        return RouteUnavailable(f"there are no credentials for the store ({said[-200:]}); {_ADVICE}")
     for kind, status, code in (
         ((failures.NotFoundError, FileNotFoundError), 404, "RESOURCE_DOES_NOT_EXIST"),
         (failures.PermissionDeniedError, 403, "PERMISSION_DENIED"),
@@ -175,4 +206,6 @@ def _as_ours(error: Exception, failures: Any, *, doing: str) -> TrackingError:  
     ):
         if isinstance(error, kind):
             return ApiError(f"{doing}: the object store said: {said}", status=status, code=code, reason=said)
-    return TrackingError(f"{doing}: the object store could not be used: {said}")
+    if _PASSING.search(said):
+        return NoAnswer(f"{doing}: the object store cannot be reached: {said}", may_have_arrived=True)
+    return ApiError(f"{doing}: the object store said: {said}", status=400, reason=said)
