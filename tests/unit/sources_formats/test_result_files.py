@@ -58,7 +58,7 @@ def test_configs_beside_a_result_are_masked(tmp_path: Path) -> None:
 
     assert uploaded(path, settings=None, near=(config, plain)) == {
         "a.json": path,
-        "run_config.yaml": config.read_bytes().replace(SECRET.encode(), b"'***'"),
+        "run_config.yaml": config.read_bytes().replace(SECRET.encode(), b'"***"'),
         "other.yml": plain,
         "note artifact run_config.yaml": "secrets are masked in the copy",
     }
