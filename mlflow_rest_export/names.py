@@ -10,13 +10,21 @@ import hashlib
 import posixpath
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 
 from mlflow_rest_export.limits import Limits
 
 _ILLEGAL = re.compile(r"[^/\w.\- ]")
 _ILLEGAL_BUT_COLON = re.compile(r"[^/\w.\- :]")
+_LEADING_DOTS = re.compile(r"^\.\.+_?")
 _ESCAPE = re.compile(r"%(?=[0-9a-fA-F]{2})")
+_EMPTY_END = re.compile(r";(?=\?|$)|\?$")
+"""Servers that decode a path take it apart as an address, too, and drop an empty query or parameter."""
+_DRIVE = re.compile(r"(?:file|[a-z]):", re.IGNORECASE)
+"""With this a path leads to another place on the server, by its own opinion."""
+_HASH = 9
+"""Characters by which what was cut is told apart: a hyphen and eight hex digits."""
 
 
 def clean_text(text: str) -> str:
@@ -39,51 +47,72 @@ def clean_key(raw: str, limits: Limits, *, verbatim: bool) -> str:
     if not verbatim or illegal.search(key):
         key = illegal.sub("_", key.replace("pass@", "pass_at_").replace("@", "_at_"))
         key = re.sub("_{2,}", "_", key)
-    if not verbatim:
-        key = key.strip(" ")
-    if not _is_plain_path(key):
+    key = key if verbatim else key.strip(" ")
+    while key and not _is_plain_path(key):
         key = "/".join(part for part in key.split("/") if part not in {"", ".", ".."})
-    key = _shorten(key, limits.key) or "key"
-    if limits.keys_share_folders:  # keys are paths there, and file systems bound each part
-        key = "/".join(_short_part(part, limits.path_part_bytes) for part in key.split("/"))
-    return key
+        key = _LEADING_DOTS.sub("_", key if verbatim else key.strip(" "))
+    return _short_key(key, limits) or "key"
 
 
 def clean_path(raw: str, limits: Limits) -> str:
     """Give the path under which an artifact can be stored and read back by every server of this kind."""
-    parts = [_clean_part(part, limits) for part in raw.split("/") if part not in {"", ".", ".."}]
-    return "/".join(parts) or "file"
+    parts = [_clean_part(part, limits) for part in raw.split("/")]
+    path = "/".join(part for part in parts if part not in {"", ".", ".."}) or "file"
+    if limits.paths_decoded_twice:
+        path = _EMPTY_END.sub("_", path)
+    return path.replace(":", "_", 1) if _DRIVE.match(path) else path
 
 
 def apart(
-    raws: Iterable[str], clean: Callable[[str], str], *, share_folders: bool, longest: int | None = None
+    raws: Iterable[str],
+    clean: Callable[[str], str],
+    *,
+    share_folders: bool,
+    mark: Callable[[str, str], str],
 ) -> dict[str, str]:
     """Map raw names to clean ones so that different names stay different.
 
-    Where several raw names have one clean form, the one that *is* that form keeps it and the others end in
-    a short hash of themselves, so that the outcome does not depend on their order.
+    Where several raw names have one clean form, the one that *is* that form keeps it and the others get a
+    short hash of themselves, so that the outcome does not depend on their order.
 
     Args:
         raws: the names; repeated ones count once.
         clean: the rule for one name.
         share_folders: names are also paths, so that ``a`` and ``a/b`` exclude each other.
-        longest: characters that a name may have.
+        mark: puts a hash into a name, as ``marked_key`` and ``marked_path`` do.
     """
-    names = dict.fromkeys(raws)
-    forms = {raw: clean(raw) for raw in names}
-    count: dict[str, int] = {}
-    for form in forms.values():
-        count[form] = count.get(form, 0) + 1
-    result = {
-        raw: form if count[form] == 1 or form == raw else _marked(form, raw, longest)
-        for raw, form in forms.items()
-    }
-    if share_folders:
-        folders = {parent for form in result.values() for parent in _parents(form)}
-        result = {
-            raw: _marked(form, raw, longest) if form in folders else form for raw, form in result.items()
-        }
-    return result
+    forms = {raw: clean(raw) for raw in dict.fromkeys(raws)}
+    names = dict(forms)
+    for digits in range(6, 65):
+        clashing = _clashing(names, share_folders=share_folders)
+        if not clashing:
+            break
+        for raw in clashing:
+            digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()
+            names[raw] = mark(forms[raw], digest[:digits])
+    return names
+
+
+def marked_key(key: str, digest: str, limits: Limits) -> str:
+    """Put a hash at the end of a key."""
+    tail = f"-{digest}"
+    folder, slash, name = key[: limits.key - len(tail)].rpartition("/")
+    if limits.keys_share_folders:
+        name = _cut(name, limits.path_part_bytes - len(tail))
+    return folder + slash + name + tail
+
+
+def marked_path(path: str, digest: str, limits: Limits) -> str:
+    """Put a hash into the last part of a path, before its ending, by which a browser knows what it is."""
+    folder, slash, name = path.rpartition("/")
+    return folder + slash + _with_tail(name, f"-{digest}", limits.path_part_bytes)
+
+
+def _clashing(names: Mapping[str, str], *, share_folders: bool) -> list[str]:
+    """Give the raw names that cannot keep what they have now."""
+    count = Counter(names.values())
+    folders = {parent for name in names.values() for parent in _parents(name)} if share_folders else set()
+    return [raw for raw, name in names.items() if name in folders or (count[name] > 1 and name != raw)]
 
 
 def _is_plain_path(key: str) -> bool:
@@ -91,16 +120,23 @@ def _is_plain_path(key: str) -> bool:
     return posixpath.normpath(key) == key and key != "." and not key.startswith(("/", ".."))
 
 
+def _short_key(key: str, limits: Limits) -> str:
+    """Cut a key to its length; where keys are paths, each of its parts to what a file system takes, too."""
+    if not limits.keys_share_folders:
+        return _shorten(key, limits.key)
+    short = key
+    for spared in (0, _HASH):  # cutting the whole puts a hash at its last part, which needs room
+        room = limits.path_part_bytes - spared
+        short = "/".join(_short_part(part, room) for part in key.split("/"))
+        if len(short) <= limits.key:
+            return short
+    return _shorten(short, limits.key)
+
+
 def _shorten(text: str, length: int) -> str:
     if len(text) <= length:
         return text
-    return text[: length - 9].rstrip("/ ") + "-" + hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def _marked(form: str, raw: str, longest: int | None) -> str:
-    mark = "-" + hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()[:6]
-    keep = len(form) if longest is None else longest - len(mark)
-    return form[:keep] + mark
+    return text[: length - _HASH].rstrip("/ ") + "-" + hashlib.sha256(text.encode()).hexdigest()[: _HASH - 1]
 
 
 def _parents(path: str) -> Iterable[str]:
@@ -124,6 +160,17 @@ def _short_part(part: str, longest: int) -> str:
     data = part.encode()
     if len(data) <= longest:
         return part
-    stem, dot, ending = part.rpartition(".")
-    tail = "-" + hashlib.sha256(data).hexdigest()[:8] + (dot + ending if stem and len(ending) <= 16 else "")
-    return data[: longest - len(tail.encode())].decode("utf-8", "ignore") + tail
+    return _with_tail(part, f"-{hashlib.sha256(data).hexdigest()[: _HASH - 1]}", longest)
+
+
+def _with_tail(name: str, tail: str, longest: int) -> str:
+    """Put ``tail`` before a file's ending, and shorten what is before to ``longest`` bytes in all."""
+    stem, dot, ending = name.rpartition(".")
+    if not stem or len(ending) > 16:
+        stem, dot, ending = name, "", ""
+    tail += dot + ending
+    return _cut(stem, longest - len(tail.encode())) + tail
+
+
+def _cut(text: str, longest: int) -> str:
+    return text.encode()[:longest].decode("utf-8", "ignore")

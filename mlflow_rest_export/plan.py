@@ -9,12 +9,13 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.content import BytesContent, Content
 from mlflow_rest_export.limits import Limits
-from mlflow_rest_export.names import apart, clean_key, clean_path, clean_text
+from mlflow_rest_export.names import apart, clean_key, clean_path, clean_text, marked_key, marked_path
 from mlflow_rest_export.records import Adjustment, Dataset, Lookup, Metric, RunRecord, RunStatus
 from mlflow_rest_export.survey import Survey, survey
 
@@ -187,7 +188,7 @@ def _names(
         raws,
         lambda raw: clean_key(raw, limits, verbatim=record.verbatim_names),
         share_folders=limits.keys_share_folders,
-        longest=limits.key,
+        mark=partial(marked_key, limits=limits),
     )
     changes += [
         Adjustment(f"{what} {raw}", raw, name, "the name is not one that MLflow takes")
@@ -249,7 +250,12 @@ def _files(
         data = json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False).encode()
         facts = FileFacts(marks.FULL_VALUES, BytesContent(data), hashlib.sha256(data).hexdigest())
         files = (*(file for file in files if file.path != marks.FULL_VALUES), facts)
-    paths = apart((file.path for file in files), lambda raw: clean_path(raw, limits), share_folders=True)
+    paths = apart(
+        (file.path for file in files),
+        lambda raw: clean_path(raw, limits),
+        share_folders=True,
+        mark=partial(marked_path, limits=limits),
+    )
     changes += [
         Adjustment(f"artifact {raw}", raw, path, "the path is not one that every server keeps")
         for raw, path in paths.items()
