@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from mlflow_rest_export.artifacts.azureml import AzureMlRoute
 from mlflow_rest_export.artifacts.chooser import ChosenRoutes
-from mlflow_rest_export.artifacts.databricks import DatabricksRoute
-from mlflow_rest_export.artifacts.databricks_files import DbfsRoute, VolumesRoute
 from mlflow_rest_export.artifacts.object_store import ObjectStoreRoute
 from mlflow_rest_export.artifacts.presigned import PresignedRoute
 from mlflow_rest_export.artifacts.proxied import ProxiedRoute
@@ -16,6 +13,7 @@ from mlflow_rest_export.artifacts.route import ArtifactRoute
 from mlflow_rest_export.artifacts.same_host import SameHostRoute
 from mlflow_rest_export.artifacts.shared_disk import SharedDiskRoute
 from mlflow_rest_export.artifacts.small_upload import SmallUploadRoute
+from mlflow_rest_export.on_demand import needed
 from mlflow_rest_export.routes import Route
 from mlflow_rest_export.tracking.rest import RestTracking
 from mlflow_rest_export.transport import Transport
@@ -26,16 +24,16 @@ Maker = Callable[[RestTracking, Transport], ArtifactRoute]
 _MAKERS: dict[Route, Maker] = {
     Route.PROXIED: lambda tracking, store: ProxiedRoute(tracking.target.base_url, tracking.transport, store),
     Route.SAME_HOST: lambda tracking, _: SameHostRoute(tracking.target.base_url, tracking.transport),
-    Route.DATABRICKS: DatabricksRoute,
-    Route.DATABRICKS_FILES: lambda tracking, _: VolumesRoute(tracking),
-    Route.DBFS: lambda tracking, _: DbfsRoute(tracking),
-    Route.AZUREML: AzureMlRoute,
     Route.PRESIGNED: PresignedRoute,
     Route.SMALL_UPLOAD: lambda tracking, _: SmallUploadRoute(tracking),
     Route.OBJECT_STORE: lambda tracking, anonymous: ObjectStoreRoute(
         tracking.target.variables, tls=tracking.target.tls, anonymous=anonymous
     ),
     Route.SHARED_DISK: lambda tracking, _: SharedDiskRoute(tracking),
+    Route.DATABRICKS: lambda *known: needed("artifacts.databricks:DatabricksRoute")(*known),  # noqa: PLW0108  # late
+    Route.DATABRICKS_FILES: lambda tracking, _: needed("artifacts.databricks_files:VolumesRoute")(tracking),
+    Route.DBFS: lambda tracking, _: needed("artifacts.databricks_files:DbfsRoute")(tracking),
+    Route.AZUREML: lambda *known: needed("artifacts.azureml:AzureMlRoute")(*known),  # noqa: PLW0108  # late
 }
 STORE_CONTACT = 30.0
 """Seconds until a store must have answered once: signed URLs may name hosts that only the server reaches."""

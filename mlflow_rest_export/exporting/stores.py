@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mlflow_rest_export.artifacts.files import FileArtifacts
 from mlflow_rest_export.artifacts.routes_of import artifacts_of
 from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.connection import Connection
+from mlflow_rest_export.on_demand import needed
 from mlflow_rest_export.targets import choice, files
-from mlflow_rest_export.tracking.files import FileTracking
 from mlflow_rest_export.tracking.protocol import Artifacts, Tracking
 from mlflow_rest_export.tracking.rest import RestTracking
 
@@ -29,7 +28,11 @@ def open_store(uri: str, connection: Connection, conduct: Conduct) -> Store:
         SettingsError: no store is known for the URI, or what it needs is missing.
     """
     if files.recognises(uri) and not choice.recognises(uri):
-        return Store(FileTracking(files.path_of(uri)), FileArtifacts())
+        tracking_of, artifacts = (
+            needed("tracking.files:FileTracking"),
+            needed("artifacts.files:FileArtifacts"),
+        )
+        return Store(tracking_of(files.path_of(uri)), artifacts())
     tracking = open_rest(uri, connection, conduct)
     return Store(tracking, artifacts_of(tracking))
 

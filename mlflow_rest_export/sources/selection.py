@@ -6,9 +6,11 @@ import enum
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
+from mlflow_rest_export.on_demand import needed
 from mlflow_rest_export.records import RunRecord, Unreadable
-from mlflow_rest_export.sources import detection, nemo_launcher
+from mlflow_rest_export.sources import nemo_launcher
 from mlflow_rest_export.sources.options import ReadOptions
 
 _ENDINGS = (".yml", ".yaml", ".json", ".jsonl", ".csv", ".xml", ".eval")
@@ -40,11 +42,22 @@ def _read_all(
 ) -> Iterator[RunRecord | Unreadable]:
     for kind, group in itertools.groupby(things, key=_kind):
         if kind is _Kind.PATH:
-            yield from detection.read([Path(thing) for thing in group], options, format=format_name)
+            paths: _ReadPaths = needed("sources.detection:read")  # brings every format
+            yield from paths([Path(thing) for thing in group], options, format=format_name)
         elif kind is _Kind.LOST_PATH:
             yield from (Unreadable(thing, f"there is no file or folder {thing}") for thing in group)
         else:
             yield from nemo_launcher.read_ids(list(group), options, exec_db=exec_db)
+
+
+class _ReadPaths(Protocol):
+    def __call__(
+        self,
+        paths: Iterable[Path],
+        options: ReadOptions,
+        *,
+        format: str,  # noqa: A002  # the name of the setting
+    ) -> Iterator[RunRecord | Unreadable]: ...
 
 
 class _Kind(enum.Enum):

@@ -18,7 +18,7 @@ ROOT = Path(mlflow_rest_export.__file__).parent
 LAYERS = {
     # leaves: know nothing of this package but each other
     0: """__init__ errors limits records retry sigv4 mlruns_layout mlruns_reading routes progress content
-        yaml_files marks pace connection atomic_files extras""",
+        on_demand yaml_files marks pace connection atomic_files extras""",
     # input: what comes from disk and from the user; the pure plan
     1: "sources config plan names survey",
     # network: one kind of host, one connection
@@ -87,6 +87,8 @@ def imports(module: str) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             yield node.module or ""
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and "." in str(node.value):  # a table of ``on_demand``
+            yield f"{PACKAGE}.{str(node.value).partition(':')[0]}"
         waiting.extend(ast.iter_child_nodes(node))
 
 
