@@ -40,9 +40,9 @@ _ADVICE = (
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, GOOGLE_APPLICATION_CREDENTIALS or "
     f"AZURE_STORAGE_ACCESS_KEY; for AWS profiles: {install_line('botocore')}"
 )
-_PASSING = re.compile(
-    r"HTTP error|timed? ?out|status code: (408|429|5\d\d)|SlowDown|response: 5\d\d", re.IGNORECASE
-)
+_HOW = re.compile(r"Error performing \w+ \S+ in .*? - ")
+"""What ``obstore`` tells of its own attempts."""
+_PASSING = re.compile(r"HTTP error|timed? ?out|status code: (408|429|5\d\d)|SlowDown", re.IGNORECASE)
 
 
 class ObjectStoreRoute:
@@ -196,9 +196,11 @@ def _needs_botocore(variables: Mapping[str, str]) -> bool:
 
 def _as_ours(error: Exception, failures: Any, *, doing: str) -> Exception:  # noqa: ANN401  # a module
     """Name an error of ``obstore``, which has a class for some and a text for the others."""
-    said = without_secrets(" ".join(str(error).split("\n\nDebug source")[0].split()))[:400]
-    if METADATA in said or "SettingsError" in said:
-        return RouteUnavailable(f"there are no credentials for the store ({said[-200:]}); {_ADVICE}")
+    told = " ".join(str(error).split("\n\nDebug source")[0].split())
+    said = without_secrets(_HOW.sub("", told))[:400]
+    if METADATA in told or "SettingsError" in told:
+        why = said.partition("SettingsError: ")[2] or said
+        return RouteUnavailable(f"there are no credentials for the store ({why}); {_ADVICE}")
     for kind, status, code in (
         ((failures.NotFoundError, FileNotFoundError), 404, "RESOURCE_DOES_NOT_EXIST"),
         (failures.PermissionDeniedError, 403, "PERMISSION_DENIED"),

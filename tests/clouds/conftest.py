@@ -35,6 +35,10 @@ APP = "arn:aws:sagemaker:eu-central-1:123456789012:mlflow-app/app-0A1B2C3D4E5F"
 SERVER = "arn:aws:sagemaker:us-west-2:123456789012:mlflow-tracking-server/demo"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "faults: breaks requests one by one")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("clouds")
     group.addoption("--cloud-env", default="", metavar="PYTHON")

@@ -67,6 +67,7 @@ def _error(attempt: Attempt, wanted: RunRecord) -> str:
     return str(result.error)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("writes_again", [True, False])
 def test_a_fault_anywhere_leaves_exactly_one_whole_run(  # fixtures
     workspace: Workspace,

@@ -93,6 +93,7 @@ def test_where_no_way_is_open_the_sentence_says_why_for_each(
     assert "canary" not in str(result.error)
 
 
+@pytest.mark.faults
 def test_direct_s3_survives_a_fault_anywhere(
     s3_server: StoreServer, s3: S3, experiment: str, tmp_path: Path, long_run: bool
 ) -> None:
@@ -129,6 +130,7 @@ def test_azure_blobs_are_written_directly(
     assert len(blocks_and_their_list) == 3
 
 
+@pytest.mark.faults
 def test_direct_azure_survives_a_fault_anywhere(
     blob_server: StoreServer,
     blobs: Blobs,
@@ -176,6 +178,7 @@ def test_a_disk_that_the_server_does_not_see_is_left_as_it_was(
     assert sorted(root.rglob("*")) == before
 
 
+@pytest.mark.faults
 def test_a_shared_disk_survives_a_fault_anywhere(
     disk_server: StoreServer, experiment: str, tmp_path: Path, long_run: bool
 ) -> None:
@@ -187,6 +190,7 @@ def test_a_shared_disk_survives_a_fault_anywhere(
     assert not sweep.wrong
 
 
+@pytest.mark.faults
 def test_small_uploads_survive_a_fault_anywhere(
     disk_server: StoreServer, experiment: str, tmp_path: Path, long_run: bool
 ) -> None:

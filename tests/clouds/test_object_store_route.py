@@ -1,0 +1,172 @@
+"""Direct access to an object store: reading, what it says when refused, and whose keys it uses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import responses
+from cloud_standins import S3
+
+from mlflow_rest_export import __file__ as package
+from mlflow_rest_export.artifacts.object_store import ObjectStoreRoute
+from mlflow_rest_export.artifacts.route import RouteUnavailable
+from mlflow_rest_export.conduct import Conduct
+from mlflow_rest_export.content import BytesContent, FileContent
+from mlflow_rest_export.errors import ApiError, Interrupted, NoAnswer
+from mlflow_rest_export.pace import Pace
+from mlflow_rest_export.records import RunStatus
+from mlflow_rest_export.retry import Backoff, Patience
+from mlflow_rest_export.tracking.protocol import StoredRun
+from mlflow_rest_export.transport import Tls, Transport
+
+RUN = StoredRun(
+    run_id="r1", experiment_id="7", status=RunStatus.RUNNING, artifact_uri="s3://evals/direct/7/r1/artifacts"
+)
+ABC = BytesContent(b"abc")
+
+
+def _conduct(seconds: float = 5.0) -> Conduct:
+    return Conduct(
+        patience=Patience(clock=time.monotonic, first_contact=seconds, stall=seconds),
+        pace=Pace(8, clock=time.monotonic),
+        backoff=Backoff(first=0.01, longest=0.05),
+    )
+
+
+def _route(variables: dict[str, str], conduct: Conduct | None = None) -> ObjectStoreRoute:
+    return ObjectStoreRoute(variables, tls=Tls(), anonymous=Transport(conduct=conduct or _conduct()))
+
+
+@pytest.mark.parametrize("path", ["d/a b+c.json", "d/é 中.txt", "d/q?m&x=1.txt", "d/%41.txt", "d/a~b.txt"])
+def test_what_was_written_is_read_back(s3: S3, path: str) -> None:
+    route = _route(s3.variables)
+
+    route.upload(RUN, path, ABC)
+
+    assert b"".join(route.read(RUN, path)) == b"abc"
+
+
+@pytest.mark.parametrize("size", [0, 1, 8 * 1024 * 1024, 8 * 1024 * 1024 + 1])
+def test_files_of_every_size_arrive_whole(s3: S3, tmp_path: Path, size: int) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"x" * size)
+    route = _route(s3.variables)
+
+    route.upload(RUN, f"sizes/{size}", FileContent(file, size))
+
+    assert sum(len(piece) for piece in route.read(RUN, f"sizes/{size}")) == size
+
+
+def test_what_is_not_there_is_told_so(s3: S3) -> None:
+    with pytest.raises(ApiError) as raised:
+        list(_route(s3.variables).read(RUN, "nowhere"))
+
+    assert raised.value.not_found
+
+
+def test_a_refusal_is_one_of_credentials_without_them(s3: S3) -> None:
+    wrong = s3.variables | {"AWS_SECRET_ACCESS_KEY": "canary-wrong"}
+
+    with pytest.raises(ApiError, match="SignatureDoesNotMatch") as raised:
+        _route(wrong).upload(RUN, "a", ABC)
+
+    assert raised.value.refused
+    assert "canary" not in str(raised.value)
+
+
+def test_a_store_that_is_out_of_reach_is_waited_for_and_then_told(s3: S3) -> None:
+    gone = s3.variables | {"MLFLOW_S3_ENDPOINT_URL": "http://127.0.0.1:9"}
+
+    with pytest.raises(NoAnswer, match="the object store cannot be reached"):
+        _route(gone, _conduct(0.3)).upload(RUN, "a", ABC)
+
+
+def test_settings_that_cannot_be_honoured_close_the_way(s3: S3) -> None:
+    owner = s3.variables | {"MLFLOW_S3_EXPECTED_BUCKET_OWNER": "123456789012"}
+
+    with pytest.raises(RouteUnavailable, match="cannot be honoured"):
+        _route(owner).upload(RUN, "a", ABC)
+
+
+def test_our_own_file_is_not_taken_for_the_stores(s3: S3, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="gone"):
+        _route(s3.variables).upload(RUN, "a", FileContent(tmp_path / "gone", 10))
+
+
+def test_a_wish_to_stop_ends_a_long_upload(s3: S3, tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"x" * (20 * 1024 * 1024))
+    conduct = _conduct()
+    route = _route(s3.variables, conduct)
+    route.upload(RUN, "before", ABC)
+    conduct.stop.set()
+
+    with pytest.raises(Interrupted):
+        route.upload(RUN, "long", FileContent(file, file.stat().st_size))
+
+
+def test_keys_of_a_profile_are_used(s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config"
+    keys = f"aws_access_key_id = {s3.keys.access_key}\naws_secret_access_key = {s3.keys.secret}\n"
+    config.write_text(f"[profile eval]\n{keys}")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    variables = {"MLFLOW_S3_ENDPOINT_URL": s3.proxy.url, "AWS_REGION": "us-east-1", "AWS_PROFILE": "eval"}
+
+    _route(variables).upload(RUN, "by-profile", ABC)
+
+
+def test_no_keys_at_all_close_the_way_with_advice(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+
+    with pytest.raises(RouteUnavailable, match="no AWS credentials were found"):
+        _route({"MLFLOW_S3_ENDPOINT_URL": s3.proxy.url}).upload(RUN, "a", ABC)
+
+
+@responses.activate
+@pytest.mark.parametrize("status", [200, 301, 403])
+def test_the_region_of_a_bucket_is_asked_of_s3(status: int) -> None:
+    responses.get(
+        "https://s3.amazonaws.com/evals", status=status, headers={"x-amz-bucket-region": "eu-west-3"}
+    )
+
+    assert _route({})._region_of("evals") == "eu-west-3"
+
+
+@responses.activate
+def test_where_s3_cannot_be_asked_the_environment_decides() -> None:
+    assert _route({}, _conduct(0.05))._region_of("evals") == ""
+
+
+LARGE = """
+import resource, sys, time
+from pathlib import Path
+sys.path[:0] = sys.argv[4:]
+from test_object_store_route import RUN, _route
+from mlflow_rest_export.content import FileContent
+variables = dict(zip(("MLFLOW_S3_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), sys.argv[1:4]))
+file = Path("large")
+for size in (16 << 20, file.stat().st_size):
+    _route(variables).upload(RUN, f"large/{size}", FileContent(file, size))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory_does_not_grow_with_the_file(s3: S3, tmp_path: Path) -> None:
+    with (tmp_path / "large").open("wb") as out:
+        out.truncate(64 << 20)
+    keys = (s3.proxy.url, s3.keys.access_key, s3.keys.secret)
+    here = Path(__file__)
+    places = [str(here.parent), str(here.parents[1] / "servers"), str(Path(package).parents[1])]
+    command = [sys.executable, "-c", LARGE, *keys, *places]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    small, large = (int(line) for line in done.stdout.split())
+    assert large - small < 20_000  # KiB
