@@ -18,7 +18,7 @@ from mlflow_rest_export.sources import datasets, json_files, result_files, times
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result
 from mlflow_rest_export.sources.result_files import Objects
-from mlflow_rest_export.sources.run_values import RunValues
+from mlflow_rest_export.sources.run_values import RUN, RunValues
 
 NAME = "lighteval"
 
@@ -62,7 +62,10 @@ def _result(path: Path, options: ReadOptions) -> Result:
     for key, scores in file.results.items():
         _task(values, file, key, names[key], configs[key])
         for metric, value in scores.items():
-            values.score(names[key], metric, value)
+            if _is_aggregate(key):
+                values.score(RUN, f"{names[key]}/{metric}", value)
+            else:
+                values.score(names[key], metric, value)
     values.settings(general, [name for name in general if name not in {*_TAGS, *_CLOCK}])
     for name in _TAGS:
         values.tag(name, general.get(name))
@@ -104,6 +107,12 @@ def _names(keys: Mapping[str, object]) -> dict[str, str]:
         alone = (form[key] for form, count in zip(forms, counts, strict=True) if count[form[key]] == 1)
         names[key] = next(alone, key)
     return names
+
+
+def _is_aggregate(key: str) -> bool:
+    """Say whether a key is that of ``all`` or of an average over subtasks, which are no tasks."""
+    task = _parts(key)[1]
+    return task == "all" or task.endswith(":_average")
 
 
 def _parts(key: str) -> tuple[str, str, str]:

@@ -75,12 +75,18 @@ def test_names_are_as_short_as_they_stay_apart(tmp_path: Path) -> None:
 
 
 def test_tasks_become_children_when_asked(tmp_path: Path) -> None:
-    results = {"gsm8k|0": {"em": 0.5}, "mmlu|5": {"acc": 0.25}}
+    average = {"all": {"acc": 0.375}, "mmlu:_average|5": {"acc": 0.25}}
+    results = {"gsm8k|0": {"em": 0.5}, "mmlu|5": {"acc": 0.25}, **average}
     path = written(tmp_path, "r.json", small(results=results))
 
     parent, *children = many(lighteval.read, path, per_task=True)
 
-    assert values(parent) == {"gsm8k/em": 0.5, "mmlu/acc": 0.25}
+    assert values(parent) == {
+        "gsm8k/em": 0.5,
+        "mmlu/acc": 0.25,
+        "all/acc": 0.375,
+        "mmlu:_average/acc": 0.25,
+    }
     assert [values(child) for child in children] == [{"gsm8k/em": 0.5}, {"mmlu/acc": 0.25}]
     assert children[0].run_name == "gsm8k-m"
 
