@@ -32,7 +32,7 @@ Found = RunRecord | Unreadable
 AUTO = "auto"
 
 _RESULT_NAMES = ("results_*.json", "eval-*.json", "*.eval", "run_spec.json")
-"""What evaluators call their results: a file of such a name that cannot be read is told, not passed over."""
+"""What evaluators call their results: one of such a name that is broken is told, not passed over."""
 
 
 class Format(Protocol):
@@ -129,9 +129,9 @@ def _folder(folder: Path, options: ReadOptions, chosen: tuple[Format, ...]) -> I
         if fitting:
             any_found = True
             yield from _one(path, options, fitting)
-        elif path.is_file() and any(fnmatch.fnmatchcase(path.name, pattern) for pattern in _RESULT_NAMES):
+        elif path.is_file() and (reason := _broken(path)):
             any_found = True
-            yield Unreadable(str(path), _why(path))
+            yield Unreadable(str(path), reason)
     if not any_found:
         known = ", ".join(module.NAME for module in specific)
         yield Unreadable(str(folder), f"{folder}: no result of a known format in it (looked for {known})")
@@ -167,14 +167,28 @@ def _one(path: Path, options: ReadOptions, fitting: list[Format]) -> Iterator[Fo
     yield Unreadable(str(path), f"{path} could be {could_be}; say which with --format")
 
 
+def _broken(path: Path) -> str:
+    """Say what is wrong with a file that is called like a result and is none; "" when nothing is."""
+    if not any(fnmatch.fnmatchcase(path.name, pattern) for pattern in _RESULT_NAMES):
+        return ""
+    if path.suffix == ".eval":
+        return f"{path}: it is no Inspect log, or a damaged one"
+    return _mistake(path)
+
+
 def _why(path: Path) -> str:
     """Say why a file is no result: because it is broken, or because nobody knows its form."""
-    if path.suffix.lower() == ".json":
-        try:
-            json_files.read_json(path)
-        except SourceError as error:
-            return str(error)
-    return f"{path}: its format is not known; say with --format which of {', '.join(names()[1:])} it is"
+    unknown = f"{path}: its format is not known; say with --format which of {', '.join(names()[1:])} it is"
+    return (_mistake(path) if path.suffix.lower() == ".json" else "") or unknown
+
+
+def _mistake(path: Path) -> str:
+    """Say what is wrong with a JSON file; "" when nothing is."""
+    try:
+        json_files.read_json(path)
+    except SourceError as error:
+        return str(error)
+    return ""
 
 
 def _fingerprint(record: RunRecord) -> str:

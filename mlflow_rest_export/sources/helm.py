@@ -65,10 +65,10 @@ class _Stats(BaseModel):
 
 
 def recognises(path: Path) -> bool:
-    """Say whether a folder is a HELM run, or a file its specification or statistics."""
+    """Say whether a folder is a HELM run, finished or not, or a file its specification or statistics."""
     if path.is_file():
         return path.name in {_SPEC, _STATS} and recognises(path.parent)
-    found = json_files.outline(path / _SPEC) if (path / _STATS).is_file() else {}
+    found = json_files.outline(path / _SPEC) if (path / _SPEC).is_file() else {}
     return found.get("adapter_spec") == "{" and found.get("scenario_spec") == "{"
 
 

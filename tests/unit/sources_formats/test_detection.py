@@ -150,6 +150,19 @@ def test_a_broken_result_in_a_folder_is_told_not_passed_over(tmp_path: Path, nam
     assert len(read(tmp_path)) == 2
 
 
+def test_a_file_that_is_only_called_like_a_result_is_passed_over(tmp_path: Path) -> None:
+    copied(LM_EVAL, tmp_path)
+    written(tmp_path, "results_summary.json", {"fine": 1})
+
+    assert len(read(tmp_path)) == 1
+
+
+def test_an_unfinished_run_of_helm_is_told(tmp_path: Path) -> None:
+    path = copied(HELM / "run_spec.json", tmp_path / "run", ["run_spec.json"])
+
+    assert reasons(tmp_path) == [f"cannot read {path.parent / 'stats.json'}: no such file or directory"]
+
+
 def test_a_broken_file_that_is_named_is_told_with_its_place(tmp_path: Path) -> None:
     path = written(tmp_path, "a.json", LM_EVAL.read_text()[:200])
 
