@@ -24,7 +24,7 @@ EXPECTED = {
     "annotated-types",
     "typing-extensions",
     "typing-inspection",
-    "PyYAML",
+    "pyyaml",
     "tqdm",
 }
 """Everything a base install may bring; ``pip`` and ``setuptools`` were there before."""
@@ -41,7 +41,7 @@ print(json.dumps({
     "version": mlflow_rest_export.__version__,
     "light": light,
     "all": sorted(sys.modules),
-    "installed": sorted({d.metadata["Name"] for d in metadata.distributions()}),
+    "installed": sorted({d.metadata["Name"].lower().replace("_", "-") for d in metadata.distributions()}),
 }))
 """
 EXTRAS = {"boto3", "botocore", "zstandard", "pyarrow", "pandas", "azure", "google", "mlflow"}
