@@ -22,8 +22,11 @@ REASON_LENGTH = 400
 
 _ADVICE = {
     401: "check the credentials (MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and _PASSWORD)",
-    403: "these credentials are known but not allowed to do this",
-    413: "a proxy on the way limits the size of a request",
+    403: "these credentials are known but not allowed to do this: ask for the right to edit the experiment",
+    413: "a proxy on the way limits the size of requests: ask for more (nginx: client_max_body_size)",
+    502: "nothing answers behind this proxy: export again later, or keep the runs with --spool DIR",
+    503: "the server is down or overloaded: export again later, or keep the runs with --spool DIR",
+    504: "the server behind this proxy is too slow: export again later, or keep the runs with --spool DIR",
 }
 
 _TAG = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.DOTALL | re.IGNORECASE)
@@ -117,7 +120,7 @@ def error_of(answer: Answer, *, doing: str, host: str) -> ApiError:
     reason = reason or answer.headers.get("x-databricks-reason-phrase", "")
     reason = without_secrets(" ".join(reason.split()))[:REASON_LENGTH]
     said = f"{host} answered {answer.status}" + (f" {code}" if code and not code.isdigit() else "")
-    sentence = f"{doing}: {said}" + (f": {reason}" if reason else "")
+    sentence = f"{doing}: {said}" + (f": {_once(reason, answer)}" if reason else "")
     advice = aws_answers.advice(code, reason) or _advice(answer, code, reason)
     kind = ApiError if code or answer.body.lstrip()[:1] == b"{" or not _is_page(answer) else NotMlflow
     error = kind(
@@ -129,6 +132,11 @@ def error_of(answer: Answer, *, doing: str, host: str) -> ApiError:
     )
     error.bucket_region = answer.headers.get("x-amz-bucket-region", "")
     return error
+
+
+def _once(reason: str, answer: Answer) -> str:
+    """Take out what the sentence says anyway: the status at the beginning, the full stop at the end."""
+    return reason.removeprefix(f"{answer.status} ").rstrip(".")
 
 
 def retry_after(answer: Answer) -> float | None:
@@ -215,7 +223,7 @@ def _of_a_text(answer: Answer, code: str) -> tuple[str, str]:
 
 def _advice(answer: Answer, code: str, reason: str) -> str:
     if answer.status == 401 or code in {"401", "403"}:  # numbers are how Databricks' front door speaks
-        return _advice_of_401(answer)
+        return _advice_of_401(answer, reason)
     if answer.status == 403 and "host header" in reason.lower():
         return "start the server with --allowed-hosts naming this host (MLflow 3.5 and later check it)"
     if answer.status == 404 and not code:
@@ -227,7 +235,9 @@ def _advice(answer: Answer, code: str, reason: str) -> str:
     return _ADVICE_OF_CODE.get(code) or _ADVICE.get(answer.status, "")
 
 
-def _advice_of_401(answer: Answer) -> str:
+def _advice_of_401(answer: Answer, reason: str) -> str:
+    if "expired" in reason.lower():
+        return "get a new token; token_file or token_command in the settings renews it by itself"
     if any(name.startswith("x-databricks-") for name in answer.headers):
         return "check the Databricks credentials (DATABRICKS_TOKEN, the client id and secret, or the profile)"
     if "basic" in answer.headers.get("www-authenticate", "").lower():

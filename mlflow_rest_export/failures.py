@@ -13,7 +13,7 @@ from mlflow_rest_export.answers import without_secrets
 from mlflow_rest_export.errors import NoAnswer
 
 _CA_ADVICE = "give the CA bundle in MLFLOW_TRACKING_SERVER_CERT_PATH or REQUESTS_CA_BUNDLE"
-_PROXY_ADVICE = "see HTTPS_PROXY and NO_PROXY"
+_PROXY_ADVICE = "check HTTPS_PROXY and HTTP_PROXY; NO_PROXY lists the hosts that need none"
 
 _END_OF_HOST = re.compile(r"[/?#\\]")
 _NONSENSE = (
@@ -93,6 +93,8 @@ def _why(error: requests.RequestException, chain: list[BaseException], host: str
 def _said(cause: BaseException) -> str:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return cause.verify_message
+    if isinstance(cause, urllib3.exceptions.ProxyError):
+        return str(cause.original_error).rpartition("] ")[2].lower()
     text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
     return without_secrets(" ".join(text.split()))[:200] or type(cause).__name__
 
@@ -101,7 +103,7 @@ _SENTENCES: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLCertVerificationError, "the certificate of {host} is not trusted ({said}); " + _CA_ADVICE),
     *((kind, "{host} broke the TLS connection before it answered") for kind in _BROKEN_TLS),
     (ssl.SSLError, "no TLS connection to {host} ({said}); does the server speak https at this port?"),
-    (urllib3.exceptions.ProxyError, "the proxy on the way to {host} refused ({said}); " + _PROXY_ADVICE),
+    (urllib3.exceptions.ProxyError, "no way through the proxy to {host} ({said}); " + _PROXY_ADVICE),
     (socket.gaierror, "the name of {host} cannot be resolved ({said}); check the tracking URI"),
     (ConnectionRefusedError, "nothing listens at {host} (connection refused); is the server running there?"),
     (urllib3.exceptions.ConnectTimeoutError, "{host} could not be reached in time; is the network open?"),

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from mlflow_rest_export.answers import without_secrets
-from mlflow_rest_export.cli.progress_bar import Bar
+from mlflow_rest_export.cli.closing_table import size, table
+from mlflow_rest_export.cli.progress_bar import Bar, Heartbeat, progress_on
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.plan import ExportPlan
 from mlflow_rest_export.progress import NoProgress, Progress
@@ -19,7 +20,7 @@ from mlflow_rest_export.records import Adjustment
 
 ADJUSTMENTS_SHOWN = 5
 """Changes of one run that are told one by one without ``-v``."""
-_AS_BEFORE = {Outcome.UNCHANGED, Outcome.SKIPPED}
+_CHANGED = {Outcome.EXPORTED, Outcome.SPOOLED, Outcome.PLANNED}
 _GOOD = {Outcome.EXPORTED, Outcome.UNCHANGED, Outcome.SKIPPED}
 
 
@@ -38,7 +39,7 @@ class Voice:
     quiet: bool = False
     loudness: int = 0
     with_progress: bool = True
-    _bar: Bar | None = field(default=None, init=False)
+    _bar: Bar | Heartbeat | None = field(default=None, init=False)
 
     @classmethod
     def of(cls, chosen: argparse.Namespace) -> Voice:
@@ -56,7 +57,7 @@ class Voice:
         """Give who is told of progress."""
         if self.quiet or not self.with_progress:
             return NoProgress()
-        self._bar = Bar()
+        self._bar = progress_on(sys.stderr, say=self._say)
         return self._bar
 
     def close_progress(self) -> None:
@@ -64,18 +65,23 @@ class Voice:
         if self._bar is not None:
             self._bar.close()
 
-    def result(self, result: RunResult) -> None:
-        """Tell what became of one run."""
+    def result(self, result: RunResult, *, line: bool = False) -> None:
+        """Tell at once what went wrong with a run or had to be changed.
+
+        Args:
+            result: the run.
+            line: give it a line of its own now, since no table will close the call.
+        """
         if result.error is not None:
-            self._say(f"{result.outcome.value}: {result.label}: {result.error}", always=True)
-        if not self.quiet and result.outcome not in _AS_BEFORE:
+            self._say(f"{result.outcome.value}: {_labelled(result.label, str(result.error))}", always=True)
+        if not self.quiet and result.outcome in _CHANGED:
             self._adjustments(result.label, result.adjustments)
-        if not self.as_json and not self.quiet:
+        if line and not self.as_json and not self.quiet:
             self._out(_line(result))
 
     def plan(self, result: RunResult, planned: ExportPlan | None) -> None:
         """Show what would be sent for one run."""
-        self.result(result)
+        self.result(result, line=True)
         if planned is None or self.as_json or self.quiet:
             return
         self._out(f"  run       {planned.run_name}  in  {planned.experiment}")
@@ -86,13 +92,17 @@ class Voice:
             for point in planned.metrics:
                 self._out(f"  metric    {point.key} = {point.value!r}")
         for file in planned.files:
-            self._out(f"  artifact  {file.path} ({_size(file.content.size)})")
+            self._out(f"  artifact  {file.path} ({size(file.content.size)})")
 
-    def summary(self, results: Sequence[RunResult], answer: Mapping[str, object]) -> None:
-        """End the call: the JSON object, or the address at which the runs can be seen."""
+    def summary(
+        self, results: Sequence[RunResult], answer: Mapping[str, object], *, with_table: bool = False
+    ) -> None:
+        """End the call: the JSON object, or a table and the address at which the runs can be seen."""
         if self.as_json:
             self.json(answer)
             return
+        for text in table(results) if with_table and not self.quiet else ():
+            self._out(text)
         urls = [result.run_url for result in results if result.outcome in _GOOD and result.run_url]
         if len(urls) == 1:
             self._out(urls[0])
@@ -150,6 +160,9 @@ class Voice:
 def _listen(loudness: int, *, quiet: bool, log_file: str | None) -> None:
     log = logging.getLogger("mlflow_rest_export")
     log.setLevel(logging.DEBUG)
+    for former in list(log.handlers):  # of a call before, in the same process
+        log.removeHandler(former)
+        former.close()
     screen = logging.StreamHandler()
     level = logging.ERROR if quiet else [logging.WARNING, logging.INFO, logging.DEBUG][min(loudness, 2)]
     screen.setLevel(level)
@@ -161,17 +174,15 @@ def _listen(loudness: int, *, quiet: bool, log_file: str | None) -> None:
         log.addHandler(file)
 
 
+def _labelled(label: str, sentence: str) -> str:
+    """Put the label before a sentence that does not begin with it."""
+    sentence = sentence.removeprefix("job ") if sentence.startswith(f"job {label}:") else sentence
+    return sentence if sentence.startswith(f"{label}:") else f"{label}: {sentence}"
+
+
 def _line(result: RunResult) -> str:
     held = f"{result.metrics} metrics, {result.params} params, {result.artifacts} files"
-    held += f" ({_size(result.bytes)})" if result.artifacts else ""
+    held += f" ({size(result.bytes)})" if result.artifacts else ""
     if result.outcome is Outcome.FAILED:
         return f"{result.outcome.value:<10}{result.label}"
     return f"{result.outcome.value:<10}{result.label}  {held}  {result.run_url}".rstrip()
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError

@@ -37,7 +37,7 @@ def main(chosen: argparse.Namespace) -> int:
         if chosen.json:
             voice.json({"success": False, "metadata": {"error": str(error)}, "runs": []})
         return exit_codes.of_error(error)
-    voice.summary(results, answer(results))
+    voice.summary(results, answer(results), with_table=True)
     return exit_codes.of_results(results)
 
 

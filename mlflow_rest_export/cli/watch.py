@@ -16,7 +16,7 @@ from mlflow_rest_export.conduct import Stop
 from mlflow_rest_export.config import Layers
 from mlflow_rest_export.errors import ExportError, Interrupted, SettingsError
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
-from mlflow_rest_export.progress import NoProgress, Progress
+from mlflow_rest_export.progress import Progress
 from mlflow_rest_export.watch import Watch
 
 
@@ -29,7 +29,7 @@ def main(chosen: argparse.Namespace) -> int:
         layers = layers_of(chosen)
         if layers.settings.tracking_uri is None:
             voice.note("no tracking URI is given, so only jobs that bring their own can be exported")
-        sender = Sender(layers, stop, NoProgress())
+        sender = Sender(layers, stop, voice.progress())
         with listening(stop, voice, patience=chosen.grace) as signals:
             watch = Watch(
                 folder=Path(chosen.folder).absolute(),
@@ -40,10 +40,12 @@ def main(chosen: argparse.Namespace) -> int:
             try:
                 for result in watch.results():
                     results.append(result)
-                    voice.result(result)
+                    voice.result(result, line=True)
             except Interrupted:
                 voice.interrupted(len(results))
                 return signals.exit_code()
+            finally:
+                voice.close_progress()
     except ExportError as error:
         voice.error(str(error))
         if chosen.json:
