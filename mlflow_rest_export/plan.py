@@ -14,13 +14,11 @@ from typing import Literal
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.content import BytesContent, Content
+from mlflow_rest_export.fitting import CUT, Fitting
 from mlflow_rest_export.limits import Limits
-from mlflow_rest_export.names import apart, clean_key, clean_path, clean_text, marked_key, marked_path
+from mlflow_rest_export.names import apart, clean_path, clean_text, marked_path
 from mlflow_rest_export.records import Adjustment, Dataset, Lookup, Metric, RunRecord, RunStatus
 from mlflow_rest_export.survey import Survey, survey
-
-CUT = " ...[cut]"
-"""How a value ends that was cut; the whole one is in ``marks.FULL_VALUES``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,14 +120,13 @@ def build(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, limits:
         keeps_infinity=limits.keeps_infinity and record.verbatim_names,
     )
     changes = list(record.adjustments)
-    names = _names(seen.keys, record, limits, "metric", changes)
+    fitting = Fitting(limits, record.verbatim_names, keeps_whole=wishes.log_artifacts, changes=changes)
+    names = fitting.names(seen.keys, what="metric")
     changes += seen.adjustments
-    wanted_tags = {**_tags(record, wishes, changes), **seen.tags}
-    whole: dict[str, dict[str, str]] = {}
-    tags = _fit(wanted_tags, record, limits, "tag", changes, whole)
-    params = _fit({**record.params, **wishes.extra_metadata}, record, limits, "param", changes, whole)
+    tags = fitting.values({**_tags(record, wishes, fitting), **seen.tags}, what="tag")
+    given = {**record.params, **wishes.extra_metadata}
+    params = fitting.values(fitting.without_ours(given, what="param"), what="param")
     digest = record.digest or digest_of(record, files, wishes, seen)
-    planned = _files(files, limits, changes, whole if wishes.log_artifacts else {})
     return ExportPlan(
         label=record.label,
         key=record.key,
@@ -137,8 +134,8 @@ def build(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, limits:
         lookup=record.lookup,
         twin=record.twin,
         parent_key=record.parent_key,
-        experiment=record.experiment or wishes.experiment_name,
-        run_name=_run_name(record, wishes, limits, changes),
+        experiment=_experiment(record, wishes, fitting),
+        run_name=_run_name(record, wishes, fitting),
         start_time=max(0, record.start_time),
         end_time=_end_time(record),
         status=record.status,
@@ -148,8 +145,8 @@ def build(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, limits:
         metric_points=seen.points,
         metric_keys=len(names),
         single_points=seen.points == len(names),
-        files=planned,
-        datasets=record.datasets if limits.dataset_inputs else (),
+        files=_files(files, fitting),
+        datasets=_datasets(record, fitting),
         adjustments=tuple(changes),
         with_receipt=wishes.log_artifacts,
     )
@@ -174,6 +171,7 @@ def digest_of(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, see
             **wishes.extra_metadata,
         },
         "metrics": seen.digest,
+        **({"nan": wishes.nan} if seen.has_odd else {}),
         "files": sorted([file.path, file.content.size, file.sha256 or ""] for file in files),
         "datasets": sorted([data.name, data.digest, data.context] for data in record.datasets),
     }
@@ -181,87 +179,51 @@ def digest_of(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, see
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _names(
-    raws: Iterable[str], record: RunRecord, limits: Limits, what: str, changes: list[Adjustment]
-) -> dict[str, str]:
-    names = apart(
-        raws,
-        lambda raw: clean_key(raw, limits, verbatim=record.verbatim_names),
-        share_folders=limits.keys_share_folders,
-        mark=partial(marked_key, limits=limits),
-    )
-    changes += [
-        Adjustment(f"{what} {raw}", raw, name, "the name is not one that MLflow takes")
-        for raw, name in names.items()
-        if raw != name
-    ]
-    return names
-
-
-def _tags(record: RunRecord, wishes: Wishes, changes: list[Adjustment]) -> dict[str, str]:
+def _tags(record: RunRecord, wishes: Wishes, fitting: Fitting) -> dict[str, str]:
     """Put the user's tags over those of the source; what finds the run again is not theirs to change."""
     description = wishes.description if wishes.description is not None else record.description
     tags = {"mlflow.source.name": "mlflow-rest-export", "mlflow.source.type": "LOCAL"}
     tags |= {"mlflow.user": wishes.user} if wishes.user else {}
-    tags |= record.tags
+    tags |= fitting.without_ours(record.tags, what="tag")
     tags |= {"mlflow.note.content": description} if description else {}
     fixed = {record.lookup.tag, *record.twin, "mlflow.runName", "mlflow.parentRunId"}
     for key, value in wishes.tags.items():
-        if key in fixed or key.startswith("mlflow_rest_export."):
-            changes.append(Adjustment(f"tag {key}", value, tags.get(key, ""), "the run is found by this tag"))
+        if fitting.key(key) in fixed or fitting.is_ours(key):
+            before = tags.get(fitting.key(key), "")
+            fitting.changes.append(Adjustment(f"tag {key}", value, before, "the run is found by this tag"))
         else:
             tags[key] = value
     tags.pop("mlflow.runName", None)  # the server sets it from the name; two that differ are refused
     return tags
 
 
-def _fit(
-    wanted: Mapping[str, str],
-    record: RunRecord,
-    limits: Limits,
-    what: Literal["param", "tag"],
-    changes: list[Adjustment],
-    whole: dict[str, dict[str, str]],
-) -> dict[str, str]:
-    """Give params or tags under legal names with values that fit; what is cut goes whole into ``whole``."""
-    longest = limits.param_value if what == "param" else limits.tag_value
-    names = _names(wanted, record, limits, what, changes)
-    fitted: dict[str, str] = {}
-    for raw, value in wanted.items():
-        text = clean_text(value)
-        if text != value:
-            changes.append(Adjustment(f"{what} {raw}", value[:80], text[:80], "characters no store can keep"))
-        if len(text) > longest:
-            whole.setdefault(f"{what}s", {})[names[raw]] = text
-            reason = f"{len(text)} characters, the store keeps {longest}; whole in {marks.FULL_VALUES}"
-            text = text[: longest - len(CUT)] + CUT
-            changes.append(Adjustment(f"{what} {raw}", value[:80], text[-80:], reason))
-        fitted[names[raw]] = text
-    return fitted
-
-
-def _files(
-    files: tuple[FileFacts, ...],
-    limits: Limits,
-    changes: list[Adjustment],
-    whole: Mapping[str, Mapping[str, str]],
-) -> tuple[FileFacts, ...]:
-    if whole:
-        data = json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False).encode()
+def _files(files: tuple[FileFacts, ...], fitting: Fitting) -> tuple[FileFacts, ...]:
+    if fitting.whole and fitting.keeps_whole:
+        data = json.dumps(fitting.whole, indent=1, sort_keys=True, ensure_ascii=False).encode()
         facts = FileFacts(marks.FULL_VALUES, BytesContent(data), hashlib.sha256(data).hexdigest())
         files = (*(file for file in files if file.path != marks.FULL_VALUES), facts)
     paths = apart(
         (file.path for file in files),
-        lambda raw: clean_path(raw, limits),
+        lambda raw: clean_path(raw, fitting.limits),
         share_folders=True,
-        mark=partial(marked_path, limits=limits),
+        mark=partial(marked_path, limits=fitting.limits),
     )
-    changes += [
+    fitting.changes += [
         Adjustment(f"artifact {raw}", raw, path, "the path is not one that every server keeps")
         for raw, path in paths.items()
         if raw != path
     ]
     return tuple(FileFacts(paths[file.path], file.content, file.sha256) for file in files)
+
+
+def _datasets(record: RunRecord, fitting: Fitting) -> tuple[Dataset, ...]:
+    if fitting.limits.dataset_inputs:
+        return record.datasets
+    fitting.changes += [
+        Adjustment(f"dataset {data.name}", data.digest, "", "servers before MLflow 2.4 know no datasets")
+        for data in record.datasets
+    ]
+    return ()
 
 
 def _end_time(record: RunRecord) -> int | None:
@@ -271,13 +233,23 @@ def _end_time(record: RunRecord) -> int | None:
     return max(0, record.end_time)
 
 
-def _run_name(record: RunRecord, wishes: Wishes, limits: Limits, changes: list[Adjustment]) -> str:
-    wanted = wishes.run_name or record.run_name
-    name = " ".join(clean_text(wanted).split()) or record.key
-    if len(name) > limits.run_name:
-        name = name[: limits.run_name - len(CUT)] + CUT
+def _experiment(record: RunRecord, wishes: Wishes, fitting: Fitting) -> str:
+    wanted = record.experiment or wishes.experiment_name
+    name, longest = clean_text(wanted), fitting.limits.experiment_name
+    if len(name) > longest:  # cut as a run's name is, two experiments could become one
+        name = f"{name[: longest - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     if name != wanted:
-        changes.append(
-            Adjustment("run name", wanted, name, f"a name of one line, {limits.run_name} characters")
-        )
+        reason = f"stores keep {longest} characters of it"
+        fitting.changes.append(Adjustment("experiment name", wanted, name, reason))
+    return name
+
+
+def _run_name(record: RunRecord, wishes: Wishes, fitting: Fitting) -> str:
+    wanted = wishes.run_name or record.run_name
+    name, longest = " ".join(clean_text(wanted).split()) or record.key, fitting.limits.run_name
+    if len(name) > longest:
+        name = name[: longest - len(CUT)] + CUT
+    if name != wanted:
+        reason = f"a name of one line, {longest} characters"
+        fitting.changes.append(Adjustment("run name", wanted, name, reason))
     return name

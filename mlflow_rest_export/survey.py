@@ -50,6 +50,8 @@ class Survey:
     adjustments: list[Adjustment]
     keeps: Callable[[float], bool]
     """Whether a point with this value is sent as a metric."""
+    has_odd: bool = False
+    """Whether a value is NaN or infinite, be it sent or not."""
 
 
 def survey(
@@ -64,7 +66,8 @@ def survey(
 
     Args:
         points: the record's metrics under their raw names.
-        log_metrics: keep a metric when one of these is part of its name, in any case; none: keep all.
+        log_metrics: keep a metric when one of these is part of its name, in any case and be it spelled as
+            in the results (``pass@1``) or as in MLflow (``pass_at_1``); none: keep all.
         nan: what becomes of NaN and infinities that are not kept.
         keeps_nan: NaN is sent as it is.
         keeps_infinity: infinities are sent as they are.
@@ -76,18 +79,19 @@ def survey(
     def keeps(value: float) -> bool:
         return math.isfinite(value) or (keeps_nan if math.isnan(value) else keeps_infinity)
 
-    filters = [text.casefold() for text in log_metrics]
+    filters = [_spelled(text) for text in log_metrics]
     wanted: dict[str, bool] = {}
     sent: dict[str, None] = {}
     odd: dict[str, OddValues] = {}
     digest = hashlib.sha256()
-    count = 0
+    count, has_odd = 0, False
     for point in points:
         if point.key not in wanted:
-            name = point.key.casefold()
+            name = _spelled(point.key)
             wanted[point.key] = not filters or any(text in name for text in filters)
         if not wanted[point.key]:
             continue
+        has_odd = has_odd or not math.isfinite(point.value)
         digest.update(f"{point.key}\0{point.value!r}\0{point.step}\n".encode("utf-8", "surrogatepass"))
         if keeps(point.value):
             sent[point.key] = None
@@ -95,7 +99,7 @@ def survey(
         else:
             odd.setdefault(point.key, OddValues()).add(point)
     tags, adjustments = _odd_values(odd, nan)
-    return Survey(tuple(sent), count, digest.hexdigest(), tags, adjustments, keeps)
+    return Survey(tuple(sent), count, digest.hexdigest(), tags, adjustments, keeps, has_odd)
 
 
 def _odd_values(
@@ -113,6 +117,10 @@ def _odd_values(
         reason = "stores alter or refuse this value" + (f"; it is in the tag {after}" if after else "")
         adjustments.append(Adjustment(f"metric {key}", said, after, reason))
     return tags, adjustments
+
+
+def _spelled(name: str) -> str:
+    return name.casefold().replace("@", "_at_")
 
 
 def _name(value: float) -> str:
