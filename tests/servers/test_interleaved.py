@@ -1,0 +1,49 @@
+"""Three exporters of one job whose requests come in an order drawn by lot: one run in the end, always."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from attempts import Attempt, invocation
+from interleaving import Turns
+from mlflow_server import MlflowServer
+from server_pool import Tally
+from stored_runs import StoredRuns
+
+from mlflow_rest_export.exporting.outcomes import Outcome
+
+pytestmark = pytest.mark.race
+
+EXPORTERS = 3
+NAMES = ["one", "two"]
+
+
+def wrong_after(server: MlflowServer, experiment: str, folder: Path, *, seed: int) -> list[str]:
+    """Let the exporters run with the draws of one seed, and say what is wrong then."""
+    records = invocation(folder, *NAMES)
+    turns = Turns(seed)
+    with turns.proxies(server.port, EXPORTERS) as proxies, ThreadPoolExecutor(EXPORTERS) as pool:
+        attempts = [Attempt(uri=proxy.url, experiment=experiment, workers=1) for proxy in proxies]
+        answers = list(pool.map(lambda attempt: attempt.export(*records), attempts))
+    store = StoredRuns(server, experiment)
+    wrong = [f"{one.label}: {what}" for one in records for what in store.faults(one)]
+    results = [result for answer in answers for result in answer]
+    wrong += [f"{result.label}: {result.error}" for result in results if result.error]
+    outcomes = [result.outcome for result in results]
+    if outcomes.count(Outcome.EXPORTED) != len(NAMES) or len(store.runs()) != len(NAMES):
+        wrong.append(f"{[outcome.value for outcome in outcomes]}, {len(store.runs())} runs")
+    return wrong and [*wrong, f"order {turns.order}"]
+
+
+def test_whatever_the_order_of_requests_three_exporters_leave_one_run_a_job(
+    server: MlflowServer, experiment: str, tmp_path: Path, long_run: bool, tally: Tally
+) -> None:
+    seeds = range(100 if long_run else 5)
+
+    found = {seed: wrong_after(server, f"{experiment} {seed}", tmp_path, seed=seed) for seed in seeds}
+
+    wrong = {seed: faults for seed, faults in found.items() if faults}
+    tally.add(f"interleaved exports of {EXPORTERS}, MLflow {server.kind}", len(seeds), len(wrong))
+    assert not wrong
