@@ -50,6 +50,8 @@ class PresignedRoute:
         self._tracking = tracking
         self._store = store
         self._reached = False
+        self._unreadable = ""
+        """Why no file can be read this way, although files may be written."""
 
     def takes(self, artifact_uri: str) -> bool:
         """Say whether the artifacts are kept in a store for which URLs could be signed."""
@@ -67,8 +69,14 @@ class PresignedRoute:
         self._reached = True
 
     def read(self, run: StoredRun, path: str) -> Iterator[bytes]:
-        """GET one file by a signed URL, which servers give from 3.16 on."""
-        lease = self._lease("download", run, path, doing=f"reading {path} of run {run.run_id}")
+        """GET one file by a signed URL, which servers give from 3.16 on; uploads may work without."""
+        if self._unreadable:
+            raise RouteUnavailable(self._unreadable, for_all_files=False)
+        try:
+            lease = self._lease("download", run, path, doing=f"reading {path} of run {run.run_id}")
+        except RouteUnavailable as closed:
+            self._unreadable = str(closed)
+            raise RouteUnavailable(self._unreadable, for_all_files=False) from None
         try:
             yield from lease.read()
         except (ApiError, NoAnswer) as error:

@@ -60,7 +60,8 @@ class SharedDiskRoute:
                 while piece := file.read(READ_SIZE):
                     yield piece
         except OSError as error:
-            raise RouteUnavailable(f"there is no such file on this machine: {error.strerror}") from None
+            why = f"there is no such file on this machine: {error.strerror}"
+            raise RouteUnavailable(why, for_all_files=False) from None
 
     def _prove(self, run: StoredRun, path: str, place: Path, made: list[Path]) -> None:
         """Ask the server for what was just written; take it away when it has nothing to show."""

@@ -65,3 +65,12 @@ def test_what_is_no_matter_of_ways_is_told_as_it_is(case: str) -> None:
 def test_a_file_is_read_back(case: str) -> None:
     with replay(FIXTURES / f"stores/{case}.yaml"):
         assert b"".join(artifacts(OSS).read(RUN, PATH)) == b"abc"
+
+
+def test_a_server_that_signs_no_downloads_may_sign_uploads_all_the_same() -> None:
+    with replay(FIXTURES / "stores/uploads_without_downloads.yaml"):
+        store = artifacts(OSS)
+        read = [b"".join(store.read(RUN, PATH)) for _ in range(2)]
+        store.upload(RUN, PATH, ABC)
+
+    assert read == [b"abc", b"abc"]

@@ -1,0 +1,88 @@
+"""What ``obstore`` 0.12 says when something goes wrong, in our terms; its words were recorded."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from mlflow_rest_export.artifacts.object_store import _as_ours
+from mlflow_rest_export.artifacts.route import RouteUnavailable
+from mlflow_rest_export.errors import ApiError, NoAnswer
+
+
+class BaseError(Exception):
+    """Stands for the library's own, which is not installed here."""
+
+
+class NotFoundError(BaseError):
+    """Stands for the library's own."""
+
+
+class PermissionDeniedError(BaseError):
+    """Stands for the library's own."""
+
+
+class UnauthenticatedError(BaseError):
+    """Stands for the library's own."""
+
+
+FAILURES = SimpleNamespace(
+    BaseError=BaseError,
+    NotFoundError=NotFoundError,
+    PermissionDeniedError=PermissionDeniedError,
+    UnauthenticatedError=UnauthenticatedError,
+)
+HOW = "Error performing PUT http://127.0.0.1:9/b/k in 110.5ms, after 2 retries - "
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "HTTP error: error sending request",
+        "Server returned non-2xx status code: 503 Service Unavailable: ",
+        "Server returned non-2xx status code: 500 Internal Server Error: x",
+        "Server returned non-2xx status code: 429 Too Many Requests: ",
+        "Server returned non-2xx status code: 400 Bad Request: <Error><Code>SlowDown</Code></Error>",
+    ],
+)
+def test_what_may_pass_is_tried_again(words: str) -> None:
+    error = _as_ours(
+        BaseError(f"Generic S3 error: {HOW}{words}\n\nDebug source:\ncanary"), FAILURES, doing="d"
+    )
+
+    assert isinstance(error, NoAnswer)
+    assert str(error) == f"d: the object store cannot be reached: Generic S3 error: {words}".strip()
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "status"),
+    [
+        (PermissionDeniedError, "status code: 403 Forbidden: <Error><Code>ExpiredToken</Code></Error>", 403),
+        (UnauthenticatedError, "The operation lacked valid authentication credentials", 401),
+        (FileNotFoundError, "Object at location a/k not found", 404),
+        (BaseError, "Received redirect without LOCATION, this normally indicates a wrong region", 400),
+        (BaseError, "status code: 400 Bad Request: <Code>AuthorizationHeaderMalformed</Code>", 400),
+    ],
+)
+def test_what_will_not_pass_is_told_at_once(kind: type[Exception], words: str, status: int) -> None:
+    error = _as_ours(kind(f"Generic S3 error: {HOW}{words}"), FAILURES, doing="d")
+
+    assert isinstance(error, ApiError)
+    assert (error.status, error.not_found, error.refused) == (status, status == 404, status in {401, 403})
+    assert words in str(error)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Error performing PUT http://169.254.169.254/latest/api/token in 1.9ms - HTTP error: connect",
+        "External AWS credential provider: SettingsError: no AWS credentials were found: set AWS_PROFILE",
+    ],
+)
+def test_missing_credentials_close_the_way_with_advice(words: str) -> None:
+    error = _as_ours(BaseError(f"Generic S3 error: {words}"), FAILURES, doing="d")
+
+    assert isinstance(error, RouteUnavailable)
+    assert "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in str(error)
+    assert "Error performing" not in str(error)
