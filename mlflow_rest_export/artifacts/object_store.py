@@ -106,6 +106,9 @@ class ObjectStoreRoute:
                 store = self._stores[place.bucket]
         except SettingsError as error:
             raise RouteUnavailable(str(error)) from None
+        except require("obstore.exceptions", for_what="the object store").BaseError as error:
+            said = str(error).split("\n\nDebug source")[0]
+            raise RouteUnavailable(f"its settings make no sense: {said[:300]}") from None
         return store, "/".join(part for part in (place.prefix, path) if part)
 
     def _store(self, place: StorePlace) -> Any:  # noqa: ANN401  # obstore's stores share no public type

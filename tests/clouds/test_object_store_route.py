@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import time
@@ -170,3 +171,10 @@ def test_memory_does_not_grow_with_the_file(s3: S3, tmp_path: Path) -> None:
 
     small, large = (int(line) for line in done.stdout.split())
     assert large - small < 20_000  # KiB
+
+
+def test_a_key_file_that_is_not_there_closes_the_way() -> None:
+    route = _route({"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere/key.json"})
+
+    with pytest.raises(RouteUnavailable, match=r"its settings make no sense: .*/nowhere/key.json"):
+        route.upload(dataclasses.replace(RUN, artifact_uri="gs://bucket/7/r1/artifacts"), "a", ABC)
