@@ -14,6 +14,7 @@ from typing import Literal
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.content import BytesContent, Content
+from mlflow_rest_export.description import NOTE, described
 from mlflow_rest_export.fitting import CUT, Fitting
 from mlflow_rest_export.limits import Limits
 from mlflow_rest_export.names import apart, clean_path, clean_text, marked_path
@@ -126,6 +127,7 @@ def build(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, limits:
     tags = fitting.values({**_tags(record, wishes, fitting), **seen.tags}, what="tag")
     given = {**record.params, **wishes.extra_metadata}
     params = fitting.values(fitting.without_ours(given, what="param"), what="param")
+    metrics = PlannedMetrics(record.metrics, names, seen.keeps)
     digest = record.digest or digest_of(record, files, wishes, seen)
     return ExportPlan(
         label=record.label,
@@ -139,9 +141,9 @@ def build(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, limits:
         start_time=max(0, record.start_time),
         end_time=_end_time(record),
         status=record.status,
-        tags={**tags, **_own_tags(record, digest)},
+        tags={**tags, **_note(record, tags, metrics, seen, limits), **_own_tags(record, digest)},
         params=params,
-        metrics=PlannedMetrics(record.metrics, names, seen.keeps),
+        metrics=metrics,
         metric_points=seen.points,
         metric_keys=len(names),
         single_points=seen.points == len(names),
@@ -150,6 +152,17 @@ def build(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, limits:
         adjustments=tuple(changes),
         with_receipt=wishes.log_artifacts,
     )
+
+
+def _note(
+    record: RunRecord, tags: Mapping[str, str], metrics: PlannedMetrics, seen: Survey, limits: Limits
+) -> dict[str, str]:
+    """Put the scores below the description; runs that come from an MLflow keep theirs as it is."""
+    if record.verbatim_names or seen.points != len(metrics.names):  # curves are no scores
+        return {}
+    scores = {point.key: point.value for point in metrics}
+    text = described(tags.get(NOTE, ""), scores, longest=limits.tag_value)
+    return {NOTE: text} if text else {}
 
 
 def _own_tags(record: RunRecord, digest: str) -> dict[str, str]:
@@ -185,7 +198,7 @@ def _tags(record: RunRecord, wishes: Wishes, fitting: Fitting) -> dict[str, str]
     tags = {"mlflow.source.name": "mlflow-rest-export", "mlflow.source.type": "LOCAL"}
     tags |= {"mlflow.user": wishes.user} if wishes.user else {}
     tags |= fitting.without_ours(record.tags, what="tag")
-    tags |= {"mlflow.note.content": description} if description else {}
+    tags |= {NOTE: description} if description else {}
     fixed = {record.lookup.tag, *record.twin, "mlflow.runName", "mlflow.parentRunId"}
     for key, value in wishes.tags.items():
         if fitting.key(key) in fixed or fitting.is_ours(key):

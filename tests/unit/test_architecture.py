@@ -20,7 +20,7 @@ LAYERS = {
     0: """__init__ errors limits records retry sigv4 mlruns_layout mlruns_reading routes progress content
         on_demand yaml_files marks pace connection atomic_files extras""",
     # input: what comes from disk and from the user; the pure plan
-    1: "sources config plan names fitting survey",
+    1: "sources config plan names fitting survey description",
     # network: one kind of host, one connection
     2: """targets transport answers aws_answers failures passing_faults conduct streamed log_redaction
         auth oauth aws_auth aws_keys command_auth token_auth""",
