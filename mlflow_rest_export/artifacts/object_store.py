@@ -59,7 +59,7 @@ class ObjectStoreRoute:
         self._variables = variables
         self._tls = tls
         self._conduct = anonymous.conduct
-        self._stores: dict[str, Any] = {}
+        self._stores: dict[tuple[str, ...], Any] = {}
         self._lock = threading.Lock()
 
     def takes(self, artifact_uri: str) -> bool:
@@ -100,10 +100,11 @@ class ObjectStoreRoute:
             raise RouteUnavailable(f"it needs obstore: {install_line('obstore')}")
         try:
             place = place_of(run.artifact_uri, self._variables, tls=self._tls)
+            whose = urlsplit(run.artifact_uri)[:2]
             with self._lock:
-                if place.bucket not in self._stores:
-                    self._stores[place.bucket] = self._store(place)
-                store = self._stores[place.bucket]
+                if whose not in self._stores:
+                    self._stores[whose] = self._store(place)
+                store = self._stores[whose]
         except SettingsError as error:
             raise RouteUnavailable(str(error)) from None
         except require("obstore.exceptions", for_what="the object store").BaseError as error:

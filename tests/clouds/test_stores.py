@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from store_servers import StoreServer
 
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.exporting.outcomes import Outcome
+from mlflow_rest_export.records import Artifact
 
 PRESIGNED = "/api/2.0/mlflow/artifacts/presigned-upload-url"
 SMALL = "/ajax-api/"
@@ -91,6 +93,23 @@ def test_where_no_way_is_open_the_sentence_says_why_for_each(
     assert result.outcome is Outcome.FAILED
     assert "SignatureDoesNotMatch" in str(result.error)
     assert "canary" not in str(result.error)
+
+
+def test_difficult_names_are_the_same_for_the_server(
+    s3_server: StoreServer, s3: S3, experiment: str, tmp_path: Path
+) -> None:
+    names = {"a b+c.txt", "é 中文.json", "q?m&x=1.txt", "~x.txt", "a:b@c,d;e='f'(g)!.txt"}
+    source = tmp_path / "f"
+    source.write_bytes(b"content")
+    wanted = replace(
+        record(tmp_path, files=0), artifacts=tuple(Artifact(f"d/{name}", source) for name in sorted(names))
+    )
+
+    with _closing(s3_server, PRESIGNED, SMALL) as door:
+        (result,) = _attempt(door.url, experiment, s3.variables).export(wanted)
+
+    assert result.outcome is Outcome.EXPORTED, result.error
+    assert not StoreRuns(s3_server, experiment).faults(wanted)
 
 
 @pytest.mark.faults
