@@ -32,6 +32,7 @@ class ChosenRoutes:
         self._routes = routes
         self._tracking = tracking
         self._closed: dict[tuple[Route, str], str] = {}
+        self._taken: set[tuple[Route, str]] = set()
         self._lock = threading.Lock()
 
     def expect(self, run: StoredRun, paths: Sequence[str]) -> None:
@@ -79,12 +80,23 @@ class ChosenRoutes:
             reason = self._closed.get((name, place))
             if reason is None:
                 try:
-                    return use(route)
+                    result = use(route)
                 except RouteUnavailable as closed:
                     reason = str(closed)
                     self._remember(name, place, reason, for_all_files=closed.for_all_files)
+                else:
+                    self._say(name, place)
+                    return result
             reasons.append(f"{name.value}: {reason}")
         raise TrackingError(_no_way(run, path, reasons))
+
+    def _say(self, name: Route, place: str) -> None:
+        """Tell once by which way the files of a store go."""
+        with self._lock:
+            if (name, place) in self._taken:
+                return
+            self._taken.add((name, place))
+        _log.info("artifacts at %s go this way: %s", place, name.value)
 
     def _remember(self, name: Route, place: str, reason: str, *, for_all_files: bool) -> None:
         _log.info("artifact route closed for %s: %s (%s)", place, name.value, reason)

@@ -38,6 +38,7 @@ def test_a_closed_way_is_tried_once_and_its_reason_is_logged(caplog: pytest.LogC
         store.upload(RUN, PATH, ABC)
 
     assert caplog.text.count("presigned upload URL (the server offers no signed URLs)") == 1
+    assert caplog.text.count("artifacts at s3://bkt go this way: the server's small-file upload") == 1
 
 
 @pytest.mark.parametrize(
