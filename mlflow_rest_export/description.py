@@ -57,15 +57,12 @@ def _score_of(key: str, scores: Mapping[str, float]) -> str:
 
 def _joined(text: str, rows: list[tuple[str, float, float | None]], *, left: int) -> str:
     with_errors = any(error is not None for _, _, error in rows)
-    head = ["| metric | value | standard error |", "|---|--:|--:|"] if with_errors else _HEAD
-    lines = [*([text, ""] if text else []), *head]
+    title = "value ± standard error" if with_errors else "value"
+    lines = [*([text, ""] if text else []), f"| metric | {title} |", "|---|---|"]
     for key, value, error in rows:
         name = key.replace("|", "\\|")
-        uncertainty = f" {'' if error is None else f'{error:.4g}'} |" if with_errors else ""
-        lines.append(f"| `{name}` | {value:.6g} |{uncertainty}")
+        uncertainty = "" if error is None else f" ± {error:.3g}"
+        lines.append(f"| `{name}` | {value:.6g}{uncertainty} |")
     if left:
         lines += ["", f"and {left} more"]
     return "\n".join(lines)
-
-
-_HEAD = ["| metric | value |", "|---|--:|"]

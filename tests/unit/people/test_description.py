@@ -23,15 +23,15 @@ def test_scores_stand_with_their_standard_errors_and_other_statistics_have_no_ro
     }
 
     assert described("", scores, longest=5000) == (
-        "| metric | value | standard error |\n"
-        "|---|--:|--:|\n"
-        "| `mmlu_score_macro` | 0.69044 |  |\n"
-        "| `mmlu_score_micro` | 0.701068 | 0.02736 |"
+        "| metric | value ± standard error |\n"
+        "|---|---|\n"
+        "| `mmlu_score_macro` | 0.69044 |\n"
+        "| `mmlu_score_micro` | 0.701068 ± 0.0274 |"
     )
 
 
-def test_without_any_error_there_is_no_column_for_it() -> None:
-    assert described("", {"a": 1.0}, longest=5000) == "| metric | value |\n|---|--:|\n| `a` | 1 |"
+def test_without_any_error_none_is_spoken_of() -> None:
+    assert described("", {"a": 1.0}, longest=5000) == "| metric | value |\n|---|---|\n| `a` | 1 |"
 
 
 def test_the_users_own_text_stays_on_top_as_it_is() -> None:
@@ -44,8 +44,8 @@ def test_the_error_in_a_folder_belongs_to_its_main_metric() -> None:
     scores = {"arith/match/accuracy": 0.75, "arith/match/stderr": 0.25, "arith/f1/mean": 0.5}
 
     assert described("", scores, longest=5000).splitlines()[2:] == [
-        "| `arith/match/accuracy` | 0.75 | 0.25 |",
-        "| `arith/f1/mean` | 0.5 |  |",
+        "| `arith/match/accuracy` | 0.75 ± 0.25 |",
+        "| `arith/f1/mean` | 0.5 |",
     ]
 
 
@@ -87,7 +87,7 @@ def test_an_exported_run_has_the_table(tmp_path: Path, own: str) -> None:
     notes = [file.read_text() for file in tmp_path.glob("mlruns/*/*/tags/mlflow.note.content")]
     begin = own or "Llama 3.1 8B evaluation (stub endpoint)"
     assert len(notes) == 2
-    assert all(note.startswith(f"{begin}\n\n| metric | value | standard error |\n") for note in notes)
+    assert all(note.startswith(f"{begin}\n\n| metric | value ± standard error |\n") for note in notes)
 
 
 def test_a_run_that_comes_from_mlflow_keeps_its_own_description(tmp_path: Path) -> None:
