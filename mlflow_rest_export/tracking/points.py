@@ -34,7 +34,8 @@ def fingerprint(point: Metric) -> int:
     value = point.value
     if math.isinf(value):
         value = math.copysign(SQL_INFINITY, value)
-    return hash((point.timestamp, point.step, "NaN" if math.isnan(value) else value))
+    # A text, since numbers hash badly: -1 and -2 have one hash, and so have 1 and 2**61.
+    return hash(f"{point.timestamp} {point.step} {value + 0.0!r}")  # which makes -0.0 and 0.0 one
 
 
 def without(points: Iterable[Metric], stored: Iterable[Metric]) -> Iterator[Metric]:
