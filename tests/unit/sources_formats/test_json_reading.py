@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from result_samples import INSPECT_JSON, LM_EVAL, document, written
 
@@ -43,6 +43,7 @@ def test_genuine_files_are_read_as_json_reads_them(path: Path) -> None:
     assert list(outline(path)) == list(document(path))
 
 
+@settings(deadline=None)
 @given(value=OBJECTS, indent=INDENTS, ascii_only=st.booleans(), mark=st.booleans())
 def test_any_object_is_read_as_json_reads_it(
     tmp_path_factory: pytest.TempPathFactory,
@@ -59,6 +60,7 @@ def test_any_object_is_read_as_json_reads_it(
     assert {key: json.dumps(inner, ensure_ascii=False)[0] for key, inner in value.items()} == outline(path)
 
 
+@settings(deadline=None)
 @given(value=OBJECTS, size=st.integers(1, 7))
 def test_pieces_of_any_size_are_walked_alike(value: dict[str, object], size: int) -> None:
     class Small(io.BytesIO):
@@ -72,6 +74,7 @@ def test_pieces_of_any_size_are_walked_alike(value: dict[str, object], size: int
     assert [json.loads(text[member.start : member.end]) for member in whole] == list(value.values())
 
 
+@settings(deadline=None)
 @given(text=st.text(st.sampled_from('{}[]":,\\ 1ae\n\x00é'), max_size=30))
 @example('{"a":1}{"b":2}')
 @example('{"a" "b"}')
@@ -94,6 +97,7 @@ def test_what_is_no_object_is_refused_as_json_refuses_it(
         assert read is None
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=60))
 def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.mktemp("json") / "a.json"

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlflow_rest_export.sources import times
@@ -73,6 +73,7 @@ def test_seconds_may_be_added_and_taken_away() -> None:
     assert times.after(1000, 1e300) is None
 
 
+@settings(deadline=None)
 @given(text=st.text(), number=st.floats() | st.integers())
 def test_nothing_makes_it_fail(text: str, number: float) -> None:
     for value in (text, number):

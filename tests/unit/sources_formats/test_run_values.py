@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlflow_rest_export.records import Metric
@@ -62,6 +62,7 @@ def test_numbers_a_double_cannot_hold_are_noted(value: int, kept: float | None, 
     assert (note.field, note.before, note.reason) == ("metric t/s", str(value), reason)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0, math.nan]), max_size=8))
 def test_of_equal_names_every_value_arrives(numbers: list[float]) -> None:
     values = RunValues()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from result_samples import INSPECT_EVAL, written
 
@@ -53,6 +53,7 @@ def test_members_are_found_among_many_and_read(tmp_path: Path, method: int) -> N
     assert zip_members.first_name(path) == "first"
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=2000), frames=st.integers(1, 3))
 def test_zstd_members_of_several_frames_are_read(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, frames: int
@@ -165,6 +166,7 @@ def test_files_that_are_no_archive_are_none(tmp_path: Path) -> None:
         zip_members.find(text, {"a"})
 
 
+@settings(deadline=None)
 @given(cut=st.integers(0, 4094), place=st.integers(0, 4094), byte=st.integers(0, 255))
 def test_a_damaged_archive_never_fails_otherwise(
     tmp_path_factory: pytest.TempPathFactory, cut: int, place: int, byte: int
