@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from http.cookiejar import DefaultCookiePolicy
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -30,6 +29,7 @@ from mlflow_rest_export.log_redaction import protect_logs
 from mlflow_rest_export.pace import Spacing
 from mlflow_rest_export.passing_faults import is_clear, may_pass
 from mlflow_rest_export.retry import Patience
+from mlflow_rest_export.sessions import QuickSession
 from mlflow_rest_export.streamed import Streamed
 
 _log = logging.getLogger("mlflow_rest_export")
@@ -249,9 +249,9 @@ class Transport:
             raise failure from error
         except OSError as error:  # CA bundle, client certificate
             raise SettingsError(f"{call.doing}: {without_secrets(str(error))}") from None
-        _log.debug(
-            "%s: %d in %.0f ms", call.shown, response.status_code, response.elapsed.total_seconds() * 1e3
-        )
+        if _log.isEnabledFor(logging.DEBUG):  # redacting an address takes as long as sending it
+            took = response.elapsed.total_seconds() * 1e3
+            _log.debug("%s: %d in %.0f ms", call.shown, response.status_code, took)
         return response
 
     def _timeout(self, call: Call) -> tuple[float, float]:
@@ -271,12 +271,9 @@ class Transport:
 
     def _session(self) -> requests.Session:
         """One session a thread: connections are kept alive, and nothing is shared that is not made for it."""
-        session = getattr(self._of_thread, "session", None)
+        session: requests.Session | None = getattr(self._of_thread, "session", None)
         if session is None:
-            session = requests.Session()
-            session.headers.update(self._headers)
-            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # we are nobody's browser
-            self._of_thread.session = session
+            session = self._of_thread.session = QuickSession(self._headers)
         return session
 
 
