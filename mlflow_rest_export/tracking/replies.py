@@ -1,14 +1,14 @@
 """What MLflow answers, as strictly as we need it and as tolerantly as hosts differ.
 
 64-bit integers come as numbers from open-source servers and may come as text from others; absent lists and
-objects are empty ones; unknown fields are ignored.
+objects are empty ones, and so is ``null``; unknown fields are ignored.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from mlflow_rest_export.errors import NotMlflow
 from mlflow_rest_export.records import Metric, RunStatus
@@ -28,6 +28,13 @@ class Reply(BaseModel):
     """Base of all replies."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, fields: object) -> object:
+        if isinstance(fields, dict) and None in fields.values():
+            return {name: value for name, value in fields.items() if value is not None}
+        return fields
 
 
 class KeyValue(Reply):
@@ -86,6 +93,12 @@ class RunInfo(Reply):
     end_time: int | None = None
     artifact_uri: str = ""
     lifecycle_stage: str = "active"
+
+    @model_validator(mode="after")
+    def _named(self) -> RunInfo:
+        if not (self.run_id or self.run_uuid):
+            raise ValueError("a run without an id")
+        return self
 
 
 class RunData(Reply):
