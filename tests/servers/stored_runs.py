@@ -71,7 +71,8 @@ class StoredRuns:
     def on_disk(self, run: dict[str, Any], path: str) -> bytes:
         """Read one file where the server keeps it: before 3.12 it cannot send every name."""
         root = run["info"]["artifact_uri"].removeprefix("mlflow-artifacts:").strip("/")
-        return (self.server.folder / "artifacts" / root / path).read_bytes()
+        content: bytes = (self.server.folder / "artifacts" / root / path).read_bytes()
+        return content
 
     def faults(self, record: RunRecord, *, before: RunRecord | None = None) -> list[str]:
         """Say everything in which the experiment differs from exactly one whole run of ``record``.
