@@ -47,15 +47,15 @@ class Bench:
             with FaultProxy(running.port, delay=delay) as proxy:
                 yield running, proxy.url
 
-    def ours(self, root: Path, invocation: str, url: str, experiment: str, *more: str) -> Command:
+    def ours(self, root: Path, ids: list[str], url: str, experiment: str, *more: str) -> Command:
         """Give the command of an export of ours."""
         tool = self.environments.tool("ours", "mlflow-rest-export")
-        return Command([tool, "export", invocation, *_settings(url, experiment), *more], _home(root))
+        return Command([tool, "export", *ids, *_settings(url, experiment), *more], _home(root))
 
-    def theirs(self, root: Path, invocation: str, url: str, experiment: str, *more: str) -> Command:
+    def theirs(self, root: Path, ids: list[str], url: str, experiment: str, *more: str) -> Command:
         """Give the command of an export of the launcher: the same line."""
         tool = self.environments.tool("launcher", "nemo-evaluator-launcher")
-        return Command([tool, "export", invocation, *_settings(url, experiment), *more], _home(root))
+        return Command([tool, "export", *ids, *_settings(url, experiment), *more], _home(root))
 
     def peer(self, name: str, url: str, experiment: str, folder: Path) -> Command:
         """Give the command of a script of ``peers``."""
@@ -118,7 +118,7 @@ def jobs(bench: Bench, count: int, *, delay: float = 0.0) -> Found:
     """Export new jobs: ours, the launcher, and the requests alone."""
     count = bench.small(count)
     root = bench.work / f"jobs{count}"
-    invocation = make_jobs(root, count)
+    ids = make_jobs(root, count)
     folder = next((root / "results").iterdir())
     where = f"{delay * 1e3:.0f} ms round trip" if delay else "loopback"
     with bench.far_server(delay) as (running, url):
@@ -128,8 +128,8 @@ def jobs(bench: Bench, count: int, *, delay: float = 0.0) -> Found:
             running,
             bench.rounds,
             {
-                "mlflow-rest-export": lambda uri, name: bench.ours(root, invocation, uri, name),
-                "nemo-evaluator-launcher": lambda uri, name: bench.theirs(root, invocation, uri, name),
+                "mlflow-rest-export": lambda uri, name: bench.ours(root, ids, uri, name),
+                "nemo-evaluator-launcher": lambda uri, name: bench.theirs(root, ids, uri, name),
                 "bare requests": lambda uri, name: bench.peer("bare_jobs", uri, name, folder),
             },
         )
@@ -139,15 +139,15 @@ def again(bench: Bench, count: int) -> Found:
     """Export jobs that are on the server already, unchanged; the first exports are not measured."""
     count = bench.small(count)
     root = bench.work / f"jobs{count}"
-    invocation = make_jobs(root, count)
+    ids = make_jobs(root, count)
     with bench.far_server(0.0) as (running, url):
-        run(bench.ours(root, invocation, url, "ours"))
-        run(bench.theirs(root, invocation, url, "theirs"))
+        run(bench.ours(root, ids, url, "ours"))
+        run(bench.theirs(root, ids, url, "theirs"))
         sides: dict[str, Callable[[str], Command]] = {
-            "mlflow-rest-export": lambda uri: bench.ours(root, invocation, uri, "ours"),
-            "nemo-evaluator-launcher": lambda uri: bench.theirs(root, invocation, uri, "theirs"),
+            "mlflow-rest-export": lambda uri: bench.ours(root, ids, uri, "ours"),
+            "nemo-evaluator-launcher": lambda uri: bench.theirs(root, ids, uri, "theirs"),
             "nemo-evaluator-launcher, skip_existing": lambda uri: bench.theirs(
-                root, invocation, uri, "theirs", "-o", "export.mlflow.skip_existing=true"
+                root, ids, uri, "theirs", "-o", "export.mlflow.skip_existing=true"
             ),
         }
         counts = {}
@@ -169,7 +169,7 @@ def big_file(bench: Bench, size: int) -> Found:
     size = bench.small(size)
     file = make_file(bench.work / f"file{size}.bin", size)
     root = bench.work / f"file{size}"
-    invocation = make_job_with(root, [file])
+    ids = make_job_with(root, [file])
     with bench.far_server(0.0) as (running, url):
 
         def curl(uri: str, name: str) -> Command:
@@ -184,7 +184,7 @@ def big_file(bench: Bench, size: int) -> Found:
             max(bench.rounds, 2 if bench.quick else 9),
             {
                 "mlflow-rest-export": lambda uri, name: bench.ours(
-                    root, invocation, uri, name, "-o", "export.mlflow.only_required=false"
+                    root, ids, uri, name, "-o", "export.mlflow.only_required=false"
                 ),
                 "curl -T": curl,
             },
@@ -195,7 +195,7 @@ def many_files(bench: Bench, count: int, *, delay: float = 0.0) -> Found:
     """Upload many small files: ours, MLflow's own ``log_artifacts``, and the PUTs alone."""
     count = bench.small(count)
     root = bench.work / f"files{count}"
-    invocation = make_job_with(root, count)
+    ids = make_job_with(root, count)
     folder = next((root / "results").rglob("more"))
     where = f"{delay * 1e3:.0f} ms round trip" if delay else "loopback"
     with bench.far_server(delay) as (running, url):
@@ -206,7 +206,7 @@ def many_files(bench: Bench, count: int, *, delay: float = 0.0) -> Found:
             bench.rounds,
             {
                 "mlflow-rest-export": lambda uri, name: bench.ours(
-                    root, invocation, uri, name, "-o", "export.mlflow.only_required=false"
+                    root, ids, uri, name, "-o", "export.mlflow.only_required=false"
                 ),
                 "mlflow.log_artifacts": lambda uri, name: bench.peer("sdk_files", uri, name, folder),
                 "bare requests": lambda uri, name: bench.peer("bare_files", uri, name, folder),
@@ -275,10 +275,10 @@ def scaling(bench: Bench, counts: tuple[int, ...] = (10, 100, 1000, 10_000)) -> 
     rows = []
     for count in counts[:2] if bench.quick else counts:
         root = bench.work / f"jobs{count}"
-        invocation = make_jobs(root, count)
+        ids = make_jobs(root, count)
         with bench.far_server(0.0) as (_, url):
-            taken: list[Sample] = [run(bench.ours(root, invocation, url, f"scale-{count}"))]
-            again_taken = run(bench.ours(root, invocation, url, f"scale-{count}"))
+            taken: list[Sample] = [run(bench.ours(root, ids, url, f"scale-{count}"))]
+            again_taken = run(bench.ours(root, ids, url, f"scale-{count}"))
         row = summed({f"{count} jobs": taken})[0]
         more = {
             "per_job": taken[0].seconds / count,

@@ -12,33 +12,36 @@ from environments import PROJECT
 RESULTS = PROJECT / "fixtures/results"
 JOB = RESULTS / "20261122_190618-4d4685867b13b968/simple_evals.mmlu.0"
 FILES = ("results.yml", "eval_factory_metrics.json", "run_config.yml", "metadata.yaml")
+PER_INVOCATION = 200
+"""Jobs of one invocation."""
 METRICS = 10
 """Keys of the metric points."""
 
 
-def make_jobs(root: Path, count: int) -> str:
-    """Make launcher jobs below ``root`` and the execution database of a home folder in it; give their id.
+def make_jobs(root: Path, count: int) -> list[str]:
+    """Make launcher jobs below ``root`` and the execution database of a home folder in it; give their ids.
 
     ``root`` serves both sides as ``HOME``. Nothing is made when it was made before.
     """
-    invocation = f"{count:016x}"
+    invocations = [f"{count:08x}{part:08x}" for part in range(-(-count // PER_INVOCATION))]
     if (root / "complete").exists():
-        return invocation
+        return invocations
     shutil.rmtree(root, ignore_errors=True)
     database = root / ".nemo-evaluator/exec-db/exec.v1.jsonl"
     database.parent.mkdir(parents=True)
     first = json.loads((RESULTS / "exec.v1.jsonl").read_text().splitlines()[0])
-    folder = root / f"results/20261122_190618-{invocation}"
     with database.open("w") as rows:
         for number in range(count):
-            job_id = f"{invocation}.{number}"
-            place = folder / f"simple_evals.mmlu.{number}"
+            invocation = invocations[number // PER_INVOCATION]
+            job_id = f"{invocation}.{number % PER_INVOCATION}"
+            folder = root / f"results/20261122_190618-{invocation}"
+            place = folder / f"simple_evals.mmlu.{number % PER_INVOCATION}"
             _make_job(place, number)
             told = {"invocation_id": invocation, "job_id": job_id, "config": None}
             row = {**first, **told, "data": {**first["data"], "output_dir": str(place)}}
             rows.write(json.dumps(row) + "\n")
     (root / "complete").touch()
-    return invocation
+    return invocations
 
 
 def _make_job(place: Path, number: int) -> None:
@@ -66,10 +69,10 @@ def make_file(path: Path, size: int) -> Path:
     return path
 
 
-def make_job_with(root: Path, files: list[Path] | int) -> str:
+def make_job_with(root: Path, files: list[Path] | int) -> list[str]:
     """Make one job that has these files, or so many small ones, beside its own; give its id."""
-    invocation = make_jobs(root, 1)
-    more = root / f"results/20261122_190618-{invocation}/simple_evals.mmlu.0/artifacts/more"
+    invocations = make_jobs(root, 1)
+    more = root / f"results/20261122_190618-{invocations[0]}/simple_evals.mmlu.0/artifacts/more"
     if not more.exists():
         more.mkdir()
         if isinstance(files, int):
@@ -82,7 +85,7 @@ def make_job_with(root: Path, files: list[Path] | int) -> str:
         else:
             for file in files:
                 (more / file.name).hardlink_to(file)
-    return invocation
+    return invocations
 
 
 def make_points(root: Path, count: int, *, experiment: str) -> Path:
