@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mlflow_rest_export.calls import ExportCall
+from mlflow_rest_export.client import Client
 from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.config import check_destination, read_environment, resolve
 from mlflow_rest_export.errors import ExportError
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
-from mlflow_rest_export.exporting.stores import open_rest
-from mlflow_rest_export.tracking.rest import RestTracking
+from mlflow_rest_export.exporting.stores import open_store
 
 
 def export_results(
@@ -54,13 +54,12 @@ def answer(results: Sequence[RunResult]) -> dict[str, object]:
     }
 
 
-def connect(
-    tracking_uri: str | None = None, *, workers: int = 8, timeout: float | None = None
-) -> RestTracking:
-    """Open the typed client of an MLflow host, with credentials from the ``MLFLOW_*`` variables.
+def connect(tracking_uri: str | None = None, *, workers: int = 8, timeout: float | None = None) -> Client:
+    """Open an MLflow, with credentials from the ``MLFLOW_*`` variables; nothing is asked of it yet.
 
     Args:
-        tracking_uri: ``http(s)://...``, ``databricks``, an ARN, ...; None: ``MLFLOW_TRACKING_URI``.
+        tracking_uri: ``http(s)://...``, ``databricks``, an ARN, ``./mlruns``, ...; None:
+            ``MLFLOW_TRACKING_URI``.
         workers: requests under way at the most.
         timeout: seconds without progress after which to give up; None: 60 at first, 600 later.
 
@@ -70,4 +69,5 @@ def connect(
     config = {} if tracking_uri is None else {"tracking_uri": tracking_uri}
     layers = resolve(environment=read_environment(), config=config)
     conduct = Conduct.ordinary(workers=workers, timeout=timeout)
-    return open_rest(layers.settings.required_tracking_uri(), layers.connection(), conduct)
+    store = open_store(layers.settings.required_tracking_uri(), layers.connection(), conduct)
+    return Client(store, layers.environment, layers.settings.experiment_name)

@@ -1,0 +1,92 @@
+"""What ``connect`` gives: one MLflow, open for use."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlflow_rest_export import marks
+from mlflow_rest_export.config.environment import Environment
+from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.exporting.experiments import Experiments
+from mlflow_rest_export.exporting.stores import Store
+from mlflow_rest_export.live_run import LiveRun
+from mlflow_rest_export.tracking.protocol import Artifacts, NewRun, Tracking
+from mlflow_rest_export.tracking.rest import RestTracking
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One MLflow: a server or a folder.
+
+    Args:
+        store: the open store.
+        environment: says who works here.
+        default_experiment: the experiment of runs for which none is named.
+    """
+
+    store: Store
+    environment: Environment
+    default_experiment: str
+
+    @property
+    def tracking(self) -> Tracking:
+        """Experiments and runs, as every store has them."""
+        return self.store.tracking
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """The files of runs."""
+        return self.store.artifacts
+
+    @property
+    def rest(self) -> RestTracking:
+        """The typed client of MLflow's REST API.
+
+        Raises:
+            SettingsError: this is a folder, which has no such API.
+        """
+        if not isinstance(self.store.tracking, RestTracking):
+            raise SettingsError("a folder of runs has no REST API: use tracking, which every store has")
+        return self.store.tracking
+
+    def run(
+        self,
+        *,
+        experiment: str | None = None,
+        name: str | None = None,
+        tags: Mapping[str, object] | None = None,
+        description: str = "",
+    ) -> LiveRun:
+        """Begin a run, to be used as a context manager.
+
+        Args:
+            experiment: made when it is not there; None: ``MLFLOW_EXPERIMENT_NAME`` or the default.
+            name: None: the time of day.
+            tags: for the run.
+            description: Markdown, shown by MLflow.
+
+        Raises:
+            Conflict: the experiment is deleted.
+            ExportError: the store could not be asked, or refused.
+        """
+        tracking = self.store.tracking
+        found = Experiments(tracking, restore=False).open(experiment or self.default_experiment)
+        now = time.time()
+        new = NewRun(
+            experiment_id=found.experiment_id,
+            run_name=name or time.strftime("run %Y-%m-%d %H:%M:%S", time.gmtime(now)),
+            start_time=int(now * 1000),
+            tags=self._tags(description),
+        )
+        run = LiveRun(tracking, self.store.artifacts, tracking.create_run(new), limits=tracking.limits())
+        run.set_tags(tags or {})
+        return run
+
+    def _tags(self, description: str) -> dict[str, str]:
+        user = self.environment.get("LOGNAME") or self.environment.get("USER")
+        tags = {marks.OWNER: f"live-{secrets.token_hex(16)}", "mlflow.source.type": "LOCAL"}
+        tags |= {"mlflow.user": user} if user else {}
+        return tags | ({"mlflow.note.content": description} if description else {})

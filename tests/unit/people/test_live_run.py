@@ -1,0 +1,337 @@
+"""Runs that a training script fills, in a real folder of runs and before servers that fail."""
+
+# ruff: noqa: PT012  # a run is a block, and what it raises comes out at its end
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from loopback import Reaction, Talk, reset_before, say, serving
+
+from mlflow_rest_export import connect
+from mlflow_rest_export.client import Client
+from mlflow_rest_export.errors import ApiError, Conflict, NoAnswer, ParamConflict, SettingsError, SourceError
+from mlflow_rest_export.live_run import BATCH, LiveRun
+from mlflow_rest_export.records import RunStatus
+from mlflow_rest_export.targets import files
+from mlflow_rest_export.tracking.protocol import StoredRun
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Client:
+    return connect(str(tmp_path / "mlruns"))
+
+
+def stored(client: Client, run: LiveRun) -> StoredRun:
+    return client.tracking.get_run(run.run_id)
+
+
+def test_values_arrive_and_the_run_is_finished(client: Client) -> None:
+    with client.run(experiment="x", name="y", tags={"team": "eval"}, description="*why*") as run:
+        run.log_params({"lr": 1e-4})
+        run.log_metrics({"loss": 0.5, "acc": 0.1}, step=1)
+        run.log_metric("loss", 0.4, step=2)
+
+    found = stored(client, run)
+    assert (found.run_name, found.status) == ("y", RunStatus.FINISHED)
+    assert found.end_time is not None
+    assert found.params == {"lr": "0.0001"}
+    assert {key: (point.value, point.step) for key, point in found.metrics.items()} == {
+        "loss": (0.4, 2),
+        "acc": (0.1, 1),
+    }
+    assert found.tags["team"] == "eval"
+    assert found.tags["mlflow.note.content"] == "*why*"
+    assert [point.value for point in client.tracking.metric_history(run.run_id, "loss")] == [0.5, 0.4]
+    assert run.url.endswith(run.run_id)
+
+
+def test_files_folders_and_texts_are_uploaded(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "plots" / "deep").mkdir(parents=True)
+    (tmp_path / "plots" / "a.svg").write_text("a")
+    (tmp_path / "plots" / "deep" / "b.svg").write_text("b")
+    (tmp_path / "model.bin").write_bytes(b"")
+    with client.run(experiment="x") as run:
+        run.log_artifact(tmp_path / "plots", "figures")
+        run.log_artifact(str(tmp_path / "model.bin"))
+        run.log_text("done", "notes/end.txt")
+
+    assert client.artifacts.listing(stored(client, run)) == {
+        "figures/plots/a.svg": 1,
+        "figures/plots/deep/b.svg": 1,
+        "model.bin": 0,
+        "notes/end.txt": 4,
+    }
+
+
+def test_a_file_that_is_not_there_is_told_at_once(client: Client, tmp_path: Path) -> None:
+    with client.run(experiment="x") as run, pytest.raises(SourceError, match="no such file or directory"):
+        run.log_artifact(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        (ValueError("broken"), RunStatus.FAILED),
+        (KeyboardInterrupt(), RunStatus.KILLED),
+        (SystemExit(0), RunStatus.FINISHED),
+        (SystemExit(3), RunStatus.FAILED),
+    ],
+)
+def test_the_status_follows_from_how_the_script_ends(
+    client: Client, ending: BaseException, status: RunStatus
+) -> None:
+    with pytest.raises(type(ending)), client.run(experiment="x") as run:
+        run.log_metrics({"loss": 0.5})
+        raise ending
+
+    assert stored(client, run).status is status
+    assert stored(client, run).metrics["loss"].value == 0.5
+
+
+def test_a_full_batch_is_sent_at_once(client: Client) -> None:
+    with client.run(experiment="x") as run:
+        for step in range(BATCH - 1):
+            run.log_metric("loss", 0.5, step=step)
+        assert "loss" not in stored(client, run).metrics
+        run.log_metric("loss", 0.5, step=BATCH)
+        assert stored(client, run).metrics["loss"].step == BATCH
+
+
+def test_what_was_collected_is_sent_after_a_while(client: Client) -> None:
+    created = client.run(experiment="x")
+    run = LiveRun(
+        client.tracking,
+        client.artifacts,
+        stored(client, created),
+        limits=client.tracking.limits(),
+        interval=0.01,
+    )
+    with run:
+        run.log_metric("loss", 0.5)
+        looking = threading.Event()
+        for _ in range(500):
+            if "loss" in stored(client, run).metrics:
+                break
+            looking.wait(0.01)
+        assert stored(client, run).metrics["loss"].value == 0.5
+
+
+def test_flush_sends_now(client: Client) -> None:
+    with client.run(experiment="x") as run:
+        run.log_metric("loss", 0.5)
+        run.flush()
+        assert stored(client, run).metrics["loss"].value == 0.5
+        run.flush()
+
+
+def test_names_and_values_that_do_not_fit_are_changed_and_told_once(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with client.run(experiment="x") as run:
+        for step in range(3):
+            run.log_metrics({"pass@1": 0.5}, step=step)
+        run.log_params({"long": "x" * 10_000})
+
+    found = stored(client, run)
+    assert found.metrics["pass_at_1"].step == 2
+    assert len(found.params["long"]) == client.tracking.limits().param_value
+    assert [record.message.split(": ", 1)[1].split(" (")[0][:22] for record in caplog.records] == [
+        "metric pass@1 -> pass_",
+        "param long -> xxxxxxxx",
+    ]
+
+
+def test_a_param_cannot_change(client: Client) -> None:
+    run = client.run(experiment="x")
+    with pytest.raises(ParamConflict), run:
+        run.log_params({"lr": 1})
+        run.flush()
+        run.log_params({"lr": 2})
+
+    assert stored(client, run).status is RunStatus.FAILED
+
+
+def test_a_run_without_names_gets_the_default_experiment_and_the_time(client: Client) -> None:
+    with client.run() as run:
+        pass
+
+    found = stored(client, run)
+    experiment = client.tracking.find_experiment("nemo-evaluator-launcher")
+    assert experiment is not None
+    assert found.experiment_id == experiment.experiment_id
+    assert found.run_name.startswith("run 20")
+
+
+def test_a_folder_has_no_rest_api(client: Client) -> None:
+    with pytest.raises(SettingsError, match="a folder of runs has no REST API: use tracking"):
+        _ = client.rest
+
+
+def test_a_client_of_a_server_has_one() -> None:
+    assert connect("http://127.0.0.1:9").rest.target.base_url == "http://127.0.0.1:9"
+
+
+def test_a_folder_can_be_a_file_uri(tmp_path: Path) -> None:
+    assert files.path_of(f"file://{tmp_path}") == tmp_path
+    with connect(f"file://{tmp_path}/mlruns").run(experiment="x") as run:
+        assert run.url.startswith(f"file://{tmp_path}/mlruns/")
+
+
+class Server:
+    """A server of one run, whose answers to ``log-batch`` a test chooses."""
+
+    def __init__(self) -> None:
+        self.to_batches: list[Reaction] = []
+        self.to_updates: list[Reaction] = []
+        self.experiment = "active"
+        self.batches: list[dict[str, list[dict[str, object]]]] = []
+        self.statuses: list[object] = []
+
+    def __call__(self, talk: Talk) -> bool:
+        name = talk.request.target.partition("?")[0].rpartition("/")[2]
+        info = {
+            "run_id": "r1",
+            "experiment_id": "7",
+            "status": "RUNNING",
+            "artifact_uri": "mlflow-artifacts:/r",
+        }
+        stage = {"experiment_id": "7", "name": "x", "lifecycle_stage": self.experiment}
+        answers: dict[str, dict[str, object]] = {
+            "get-by-name": {"experiment": stage},
+            "create": {"run": {"info": info, "data": {}}},
+            "get": {"run": {"info": info, "data": {}}},
+        }
+        if name == "version":
+            return say(200, b"3.17.2")(talk)
+        if name == "log-batch":
+            reaction = self.to_batches.pop(0) if self.to_batches else say(200, {})
+            lives = reaction(talk)
+            if talk.request.body:
+                self.batches.append(json.loads(talk.request.body))
+            return lives
+        if name == "update" and self.to_updates:
+            return self.to_updates.pop(0)(talk)
+        lives = say(200, answers.get(name, {}))(talk)
+        if name == "update":
+            self.statuses.append(json.loads(talk.request.body)["status"])
+        return lives
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def remote(server: Server) -> Iterator[Client]:
+    with serving(server) as running:
+        yield connect(running.url, timeout=0.4)
+
+
+REFUSED = say(400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "no"})
+
+
+def test_values_go_in_batches_with_the_tags_of_the_run(remote: Client, server: Server) -> None:
+    with remote.run(experiment="x", tags={"team": "eval"}) as run:
+        run.log_metrics({"a": 1.0, "b": 2.0}, step=3)
+        run.log_metrics({"a": 1.5}, step=4)
+
+    (batch,) = server.batches
+    assert [(point["key"], point["value"], point["step"]) for point in batch["metrics"]] == [
+        ("a", 1.0, 3),
+        ("b", 2.0, 3),
+        ("a", 1.5, 4),
+    ]
+    assert batch["tags"] == [{"key": "team", "value": "eval"}]
+    assert server.statuses == ["FINISHED"]
+
+
+def test_infinities_that_a_server_would_alter_go_into_a_tag(remote: Client, server: Server) -> None:
+    with remote.run(experiment="x") as run:
+        run.log_metrics({"loss": math.inf, "acc": 0.5}, step=7)
+
+    (batch,) = server.batches
+    assert [point["key"] for point in batch["metrics"]] == ["acc"]
+    assert batch["tags"] == [{"key": "nonfinite.loss", "value": "inf at step 7"}]
+
+
+def test_what_the_server_refuses_raises_at_the_end_and_fails_the_run(remote: Client, server: Server) -> None:
+    server.to_batches = [REFUSED]
+    with pytest.raises(ApiError, match="INVALID_PARAMETER_VALUE"), remote.run(experiment="x") as run:
+        run.log_metric("a", 1.0)
+
+    assert server.statuses == ["FAILED"]
+
+
+def test_what_the_server_refuses_raises_at_the_next_call_and_only_once(
+    remote: Client, server: Server
+) -> None:
+    server.to_batches = [REFUSED]
+    with remote.run(experiment="x") as run:
+        run.log_metric("a", 1.0)
+        with pytest.raises(ApiError):
+            run.flush()
+        run.log_metric("b", 1.0)
+
+    assert [point["key"] for point in server.batches[-1]["metrics"]] == ["b"]
+    assert server.statuses == ["FINISHED"]
+
+
+def test_what_an_outage_kept_arrives_later(remote: Client, server: Server) -> None:
+    with remote.run(experiment="x") as run:
+        run.log_metric("a", 1.0)
+        server.to_batches = [reset_before] * 100
+        with pytest.raises(NoAnswer):
+            run.flush()
+        server.to_batches = []
+        run.log_metric("b", 2.0)
+
+    assert [point["key"] for point in server.batches[-1]["metrics"]] == ["a", "b"]
+    assert server.statuses == ["FINISHED"]
+
+
+def test_an_outage_that_has_passed_is_no_failure(remote: Client, server: Server) -> None:
+    with remote.run(experiment="x") as run:
+        run.log_metric("a", 1.0)
+        server.to_batches = [reset_before] * 100
+        run._send()  # as the thread in the background does
+        server.to_batches = []
+
+    assert server.statuses == ["FINISHED"]
+
+
+def test_the_scripts_own_exception_is_not_hidden(
+    remote: Client, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.to_batches = [REFUSED]
+    with pytest.raises(ValueError, match="mine"), remote.run(experiment="x") as run:
+        run.log_metric("a", 1.0)
+        raise ValueError("mine")
+
+    assert "run r1 is not complete: " in caplog.text
+
+
+def test_a_status_that_cannot_be_set_raises(remote: Client, server: Server) -> None:
+    server.to_updates = [REFUSED]
+    with pytest.raises(ApiError), remote.run(experiment="x"):
+        pass
+
+
+def test_a_deleted_experiment_is_refused(remote: Client, server: Server) -> None:
+    server.experiment = "deleted"
+
+    with pytest.raises(Conflict, match="the experiment 'x' is deleted"):
+        remote.run(experiment="x")
