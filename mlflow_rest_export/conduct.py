@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mlflow_rest_export.errors import Interrupted
 from mlflow_rest_export.pace import Pace
@@ -31,6 +31,10 @@ class Stop:
     def lift(self) -> None:
         """Let calls go again, for last words."""
         self._event.clear()
+
+    def unset(self) -> Stop:
+        """Give a wish of its own, for calls that are worth their time even after a signal."""
+        return Stop()
 
     def wait(self, seconds: float) -> None:
         """Sleep, but not through a wish to stop."""
@@ -63,6 +67,10 @@ class Conduct:
         if timeout is not None:
             patience = Patience(clock=time.monotonic, first_contact=timeout, stall=timeout)
         return cls(patience=patience, pace=Pace(workers, clock=time.monotonic))
+
+    def aside(self, *, seconds: float) -> Conduct:
+        """Give the same conduct with ``seconds`` of patience of its own, and deaf to signals so far."""
+        return replace(self, stop=self.stop.unset(), patience=self.patience.of_its_own(seconds))
 
     def last_words(self, seconds: float = 2.0) -> None:
         """Let a few more calls go after a signal, with ``seconds`` of patience for all of them."""

@@ -77,6 +77,10 @@ class Patience:
         shorter = min(first_contact, self._first_contact)
         return Patience(clock=self._clock, first_contact=shorter, stall=self._stall, whole=self)
 
+    def of_its_own(self, seconds: float) -> Patience:
+        """Give a patience by the same clock that is no part of this one."""
+        return Patience(clock=self._clock, first_contact=seconds, stall=seconds)
+
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Let the budget run as long as the context lasts: a call is under way."""

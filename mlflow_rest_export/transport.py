@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -21,7 +21,7 @@ from requests.auth import AuthBase
 
 from mlflow_rest_export.answers import Answer, error_of, json_of, retry_after, without_secrets
 from mlflow_rest_export.auth import NoAuth, RenewableAuth
-from mlflow_rest_export.conduct import Conduct, Stop
+from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NoAnswer, SettingsError
 from mlflow_rest_export.failures import host_of, no_answer
@@ -121,8 +121,7 @@ class Transport:
 
     def aside(self, *, seconds: float) -> Transport:
         """Give the same way for what is worth so many seconds only, but is tried even after a signal."""
-        patience = Patience(clock=time.monotonic, first_contact=seconds, stall=seconds)
-        conduct = replace(self.conduct, stop=Stop(), patience=patience)
+        conduct = self.conduct.aside(seconds=seconds)
         return Transport(conduct=conduct, auth=self._auth, tls=self._tls, headers=self._headers)
 
     def send(self, call: Call) -> Answer:

@@ -32,6 +32,9 @@ class Waits(Stop):
         self._clock = clock
         self._meanwhile = meanwhile
 
+    def unset(self) -> Waits:
+        return Waits(self._clock)
+
     def wait(self, seconds: float) -> None:
         self.seconds.append(seconds)
         self._clock.pass_by(seconds)

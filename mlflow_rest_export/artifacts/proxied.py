@@ -90,9 +90,10 @@ class ProxiedRoute:
 def root_of(run: StoredRun, base_url: str) -> str:
     """Give the place of a run's artifacts below the server's artifact root.
 
-    ``artifact_uri`` is raw text, so nothing is decoded; duplicate slashes collapse as in the SDK.
+    ``artifact_uri`` is raw text, so nothing is decoded. As in the SDK, duplicate slashes collapse, and a
+    query or fragment (of an experiment's own location; it stands at the end then) does not count.
     """
-    uri = run.artifact_uri
+    uri = run.artifact_uri.partition("#")[0].partition("?")[0]
     prefix = f"{base_url}{API}/artifacts/"
     if uri.startswith(prefix):
         rest = uri[len(prefix) :]
