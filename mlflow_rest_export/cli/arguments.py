@@ -32,6 +32,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     _watch(commands)
     _doctor(commands)
     _shim(commands)
+    _completion(commands)
     return top
 
 
@@ -90,6 +91,16 @@ def _shim(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         allow_abbrev=False,
     )
     command.add_argument("folder", metavar="DIR", help="made when it is not there; put it first on the PATH")
+
+
+def _completion(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "completion",
+        help="completion for a shell",
+        description='Print the completion for a shell: eval "$(mlflow-rest-export completion bash)", or zsh.',
+        allow_abbrev=False,
+    )
+    command.add_argument("shell", choices=("bash", "zsh"))
 
 
 def _export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
