@@ -15,6 +15,7 @@ from pathlib import Path
 from requests import PreparedRequest
 from requests.auth import AuthBase, HTTPBasicAuth
 
+from mlflow_rest_export.answers import without_secrets
 from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.errors import SettingsError
 
@@ -129,7 +130,10 @@ class CommandToken:
         lifetime: float = 300.0,
         patience: float = 30.0,
     ) -> None:
-        self._command = shlex.split(command) if isinstance(command, str) else list(command)
+        try:
+            self._command = shlex.split(command) if isinstance(command, str) else list(command)
+        except ValueError:
+            raise SettingsError("the token command has a quote that is never closed") from None
         self._clock = clock
         self._lifetime = lifetime
         self._patience = patience
@@ -153,14 +157,19 @@ class CommandToken:
         name = self._command[0] if self._command else "(empty)"
         try:
             done = subprocess.run(
-                self._command, capture_output=True, text=True, timeout=self._patience, check=False
+                self._command,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=self._patience,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise SettingsError(f"the token command {name} took over {self._patience:g} s") from None
         except (OSError, IndexError) as error:
             raise SettingsError(f"the token command {name} cannot be run: {error}") from None
         if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1][:200]
+            last = without_secrets((done.stderr.strip().splitlines() or ["it said nothing"])[-1])[:200]
             raise SettingsError(f"the token command {name} failed with exit code {done.returncode}: {last}")
         if not done.stdout.strip():
             raise SettingsError(f"the token command {name} printed no token")

@@ -53,7 +53,10 @@ def target(uri: str, connection: Connection) -> Target:
 
 def warnings(uri: str, connection: Connection) -> list[str]:
     """List what a careful user would want to know before anything is sent."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return []  # an address that makes no sense is an error soon
     secret = any((parts.password, connection.password, connection.token, connection.token_file))
     secret = secret or bool(connection.token_command)
     found = []
