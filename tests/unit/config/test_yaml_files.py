@@ -171,12 +171,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         tmp_path / "pipe": "it is not a file",
         tmp_path / "none": "no such file or directory",
         tmp_path / "loop": "too many levels of symbolic links",
-        Path("bad\0name"): "embedded null byte",
+        Path("bad\0name"): "embedded null",  # byte, or character: it depends on the Python
     }
     for path, reason in cases.items():
         with pytest.raises(SourceError) as refused:
             load_yaml(path)
-        assert str(refused.value) == f"cannot read {path}: {reason}"
+        assert str(refused.value).startswith(f"cannot read {path}: {reason}")
 
 
 def test_a_pipe_that_the_user_named_is_read() -> None:

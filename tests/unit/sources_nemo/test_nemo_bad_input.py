@@ -64,7 +64,7 @@ def test_a_results_file_that_is_bad_costs_its_own_job(content: bytes, said: str,
     ("content", "said"),
     [
         ('{"results": {"tasks": {}}', ":1:"),
-        ('{"results": {"tasks": {}}, "a": ' + "[" * 5000, "nested deeper"),
+        ('{"results": {"tasks": {}}, "a": ' + "[" * 500_000, "nested deeper"),
         ('{"results": {"tasks": {}}, "a": 1, "a": 2}', "stands twice"),
         ('{"results": {"tasks": {}}}', "holds no results"),
     ],
