@@ -16,7 +16,7 @@ from stored_runs import StoredRuns
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import ApiError
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
-from mlflow_rest_export.records import Artifact, RunRecord
+from mlflow_rest_export.records import Artifact, Dataset, RunRecord
 
 
 def exported(
@@ -46,6 +46,18 @@ def test_a_new_job_with_five_files_costs_nine_requests_and_a_call_five_more(
     job = ["POST runs/create", "POST runs/search", "POST runs/log-batch"]
     assert paths(proxy) == [*call, *job, *["PUT artifact"] * 6, "POST runs/update"]
     assert StoredRuns(server, experiment).faults(wanted) == []
+
+
+def test_a_dataset_input_costs_one_request_more_where_servers_know_them(
+    server: MlflowServer, proxy: FaultProxy, experiment: str, tmp_path: Path
+) -> None:
+    wanted = replace(record(tmp_path), datasets=(Dataset("mmlu", "abcd1234", source="{}", context="eval"),))
+
+    exported(proxy.url, experiment, wanted)
+
+    known = server.release >= (2, 4)
+    assert len(proxy.seen) == 5 + 9 + known
+    assert paths(proxy).count("POST runs/log-inputs") == known
 
 
 def test_several_jobs_share_what_a_call_costs(
