@@ -46,7 +46,7 @@ def export(job: Path) -> None:
     metrics = [{"key": f"m{n}", "value": n / 7, "timestamp": 1795374380000, "step": 0} for n in range(12)]
     params = [{"key": f"p{number}", "value": "x" * 20} for number in range(6)]
     post("runs/log-batch", {"run_id": run, "metrics": metrics, "params": params})
-    dataset = {"name": "mmlu", "digest": "abcd1234", "source_type": "nemo-evaluator", "source": "{}"}
+    dataset = {"name": job.name, "digest": "abcd1234", "source_type": "nemo-evaluator", "source": "{}"}
     post("runs/log-inputs", {"run_id": run, "datasets": [{"dataset": dataset}]})
     place = f"/api/2.0/mlflow-artifacts/artifacts/{experiment_id}/{run}/artifacts"
     files = {name: (job / "artifacts" / name).read_bytes() for name in NAMES}
