@@ -1,0 +1,64 @@
+"""Writes the pages that follow from the code: ``python tests/reference_pages.py``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from pages import ROOT
+
+from mlflow_rest_export import __version__
+from mlflow_rest_export.cli.arguments import parser
+from mlflow_rest_export.config import setting_rows
+
+_CONFIGURATION = """\
+# Settings
+
+Every key stands under `export.mlflow` in a run config or an `export_config.yml` of the launcher, or alone in
+a file given with `--config`; as `-o export.mlflow.KEY=VALUE` on the command line; and in the `config` of
+`export_results`. Strongest first: `-o`, flags, `--config` file, `MLFLOW_*` variables, what the job has stored
+of its own, default.
+
+| key | type | default | meaning |
+|---|---|---|---|
+{rows}
+
+These variables of the MLflow SDK are read, and the file `~/.mlflow/credentials`:
+
+{variables}
+"""
+_VARIABLES = (
+    *("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_WORKSPACE", "MLFLOW_TRACKING_USERNAME"),
+    *("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AUTH"),
+    *("MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER_CERT_PATH"),
+    *("MLFLOW_TRACKING_CLIENT_CERT_PATH", "MLFLOW_HTTP_REQUEST_TIMEOUT"),
+)
+
+
+def configuration() -> str:
+    """Give ``docs/configuration.md``."""
+    rows = []
+    for row in setting_rows():
+        names = ", ".join(f"`{name}`" for name in (row.key, *row.equal_names))
+        default = f"`{row.default}`" if row.default else ""
+        rows.append(f"| {names} | {row.kind} | {default} | {row.description} |")
+    variables = "\n".join(f"- `{name}`" for name in _VARIABLES)
+    return _CONFIGURATION.format(rows="\n".join(rows), variables=variables)
+
+
+def command_line() -> str:
+    """Give ``docs/command-line.md``, as wide as a terminal of 100 columns."""
+    os.environ["COLUMNS"] = "100"
+    top = parser(__version__)
+    groups = next(one for one in top._actions if isinstance(one, argparse._SubParsersAction))
+    parts = [("mlflow-rest-export --help", top)]
+    parts += [(f"mlflow-rest-export {name} --help", one) for name, one in groups.choices.items()]
+    shown = "\n".join(f"```text\n$ {call}\n{one.format_help()}```\n" for call, one in parts)
+    return f"# The command line\n\n{shown}"
+
+
+PAGES = {"configuration.md": configuration, "command-line.md": command_line}
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (ROOT / "docs" / name).write_text(page(), encoding="utf-8")
