@@ -12,6 +12,7 @@ from mlflow_rest_export.errors import ParamConflict
 from mlflow_rest_export.exporting import claims, receipt
 from mlflow_rest_export.exporting.completion import missing_files, missing_values
 from mlflow_rest_export.exporting.jobs import Job
+from mlflow_rest_export.names import clean_text
 from mlflow_rest_export.plan import FileFacts
 from mlflow_rest_export.records import RunStatus
 from mlflow_rest_export.tracking.protocol import Artifacts, Tracking
@@ -100,7 +101,7 @@ def finish(tracking: Tracking, artifacts: Artifacts, job: Job) -> None:
 def mark_failed(tracking: Tracking, job: Job, status: RunStatus, reason: str) -> None:
     """Say on the run itself that it is not complete, and why."""
     run, plan = job.stored(), job.planned()
-    tracking.log_values(run.run_id, tags={marks.ERROR: reason[:500]})
+    tracking.log_values(run.run_id, tags={marks.ERROR: clean_text(reason)[:500]})
     tracking.update_run(run.run_id, status=status, end_time=plan.end_time, run_name=plan.run_name)
 
 
