@@ -131,6 +131,7 @@ def types(session: nox.Session) -> None:
         "tests/standins",
         "tests/servers",
         "tests/record",
+        "tests/typing",
         "tests/wheel",
         "noxfile.py",
     ):

@@ -92,3 +92,11 @@ def test_the_sidecar_of_the_manifest_is_a_call_that_works(place: Path) -> None:
     words[words.index("/results")] = str(place / "results")
 
     assert main(words) == 0
+
+
+def test_the_first_screen_shows_what_is_seen(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = blocks(ROOT / "README.md", "text")[0]
+    main(["export", "fixtures/results", "--tracking-uri", "./mlruns"])
+
+    seen = capsys.readouterr().out.replace(f"file://{place}/", "file:///.../")
+    assert [line.split() for line in seen.splitlines()] == [line.split() for line in shown.splitlines()]
