@@ -96,9 +96,7 @@ class ExportCall:
         home = environment.home or Path()
         exec_db = Path(environment.get(EXEC_DB) or home / ".nemo-evaluator" / "exec-db" / "exec.v1.jsonl")
         options = replace(settings.read_options(), complete=self._options_of)
-        found: Records = selection.read(
-            self.things, options, format_name=settings.format, exec_db=exec_db
-        )
+        found: Records = selection.read(self.things, options, format_name=settings.format, exec_db=exec_db)
         if self.shard is not None:
             found = filter(self.shard.holds, found)
         return iter(grouped(found) if settings.group_by == "invocation" else found)
