@@ -4,21 +4,39 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import SourceError
 
 
+@dataclass(slots=True)
+class Farthest:
+    """The byte that an upload has reached in all its attempts."""
+
+    byte: int = 0
+
+    def passes(self, byte: int) -> bool:
+        """Note how far an attempt has come, and say whether none came as far before."""
+        further = byte > self.byte
+        self.byte = max(self.byte, byte)
+        return further
+
+
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """A request body with a known length, sent in large pieces; each piece taken is progress."""
+    """A request body with a known length, sent in large pieces.
+
+    Each piece taken is progress, unless an earlier attempt had brought it: a server that takes everything
+    and then breaks the connection would be tried for ever.
+    """
 
     content: Content
     start: int
     end: int
     conduct: Conduct
+    farthest: Farthest = field(default_factory=Farthest)
 
     def __len__(self) -> int:
         """Length in bytes, which becomes ``Content-Length``."""
@@ -31,9 +49,12 @@ class Streamed:
             SourceError: they cannot be read.
             Interrupted: a signal came.
         """
+        reached = self.start
         for piece in self._pieces():
             yield piece
-            self.conduct.patience.progress()
+            reached += len(piece)
+            if self.farthest.passes(reached):
+                self.conduct.patience.progress()
 
     def sha256(self) -> str:
         """Hash the bytes, for signatures that cover them."""

@@ -30,7 +30,7 @@ from mlflow_rest_export.pace import Spacing
 from mlflow_rest_export.passing_faults import is_clear, may_pass
 from mlflow_rest_export.retry import Patience
 from mlflow_rest_export.sessions import QuickSession
-from mlflow_rest_export.streamed import Streamed
+from mlflow_rest_export.streamed import Farthest, Streamed
 
 _log = logging.getLogger("mlflow_rest_export")
 _T = TypeVar("_T")
@@ -67,6 +67,7 @@ class Call:
     repeat: Repeat = Repeat.SAFELY
     reads: bool = False
     """Whether the answer is what the call is for, as with GET: an empty one is none then."""
+    farthest: Farthest = field(default_factory=Farthest, compare=False, repr=False)
 
     @property
     def shown(self) -> str:
@@ -266,7 +267,7 @@ class Transport:
         start, end = call.part
         if end <= start:  # an empty stream would be sent chunked, which stores refuse
             return b""
-        return Streamed(call.content, start, end, self.conduct)
+        return Streamed(call.content, start, end, self.conduct, call.farthest)
 
     def _session(self) -> requests.Session:
         """One session a thread: connections are kept alive, and nothing is shared that is not made for it."""

@@ -12,7 +12,7 @@ from loopback import Talk, bodies, reset_after, reset_before, say, serving
 
 from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.content import READ_SIZE, BytesContent, Content, FileContent, content_of, sha256
-from mlflow_rest_export.errors import Interrupted, SourceError
+from mlflow_rest_export.errors import Interrupted, NoAnswer, SourceError
 from mlflow_rest_export.pace import Pace
 from mlflow_rest_export.retry import Patience
 from mlflow_rest_export.streamed import Streamed
@@ -106,6 +106,17 @@ def test_every_piece_that_was_taken_is_progress(tmp_path: Path) -> None:
         for _ in Streamed(content_of(path), 0, 3 * READ_SIZE, conduct):
             assert patience.left() == 5
             clock.pass_by(4)
+
+
+def test_what_an_earlier_attempt_had_sent_already_is_no_progress(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"x" * (2 * READ_SIZE))
+    clock = Clock()
+    conduct = conduct_of(clock, first_contact=30, stall=30)
+    with serving(reset_after) as server, pytest.raises(NoAnswer, match="no progress for 30 s"):
+        Transport(conduct=conduct).send(upload(server.url, content_of(path)))
+
+    assert clock.now < 1000 + 60
 
 
 def test_a_signal_ends_an_upload_between_two_pieces(tmp_path: Path) -> None:
