@@ -77,10 +77,13 @@ def check_contents(dist: Path) -> Path:
 
 
 def check_install(wheel: Path, fresh: Path) -> int:
-    """Install the wheel and try it; give the bytes that it added."""
+    """Install the wheel without a network, from a wheelhouse, and try it; give the bytes that it added."""
     python = fresh / "bin/python"
+    house = fresh.parent / "wheelhouse"
+    run(python, "-m", "pip", "wheel", "--quiet", "--wheel-dir", house, wheel, cwd=fresh)
     before = size(fresh)
-    run(python, "-m", "pip", "install", "--quiet", wheel, cwd=fresh)
+    offline = ("--no-index", "--find-links", house)
+    run(python, "-m", "pip", "install", "--quiet", *offline, "mlflow-rest-export", cwd=fresh)
     added = size(fresh) - before
     seen = json.loads(run(python, "-c", INSPECTION, cwd=fresh))
     assert Path(seen["file"]).is_relative_to(fresh), seen["file"]
@@ -91,6 +94,9 @@ def check_install(wheel: Path, fresh: Path) -> int:
         said = run(fresh / command[0], *command[1:], "--version", cwd=fresh)
         assert seen["version"] in said, said
         assert "export" in run(fresh / command[0], *command[1:], "--help", cwd=fresh)
+    sample, store = Path("fixtures/results").resolve(), fresh.parent / "mlruns"
+    said = run(fresh / "bin/mlflow-rest-export", "export", sample, "--tracking-uri", store, cwd=fresh)
+    assert said.count("exported") == 2, said
     assert added < LIMIT, f"a base install adds {added / 1e6:.1f} MB"
     return added
 
