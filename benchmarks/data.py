@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import shutil
@@ -12,6 +13,8 @@ from environments import PROJECT
 RESULTS = PROJECT / "fixtures/results"
 JOB = RESULTS / "20261122_190618-4d4685867b13b968/simple_evals.mmlu.0"
 FILES = ("results.yml", "eval_factory_metrics.json", "run_config.yml", "metadata.yaml")
+MAKER = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+"""Data of another version of this module is made anew."""
 PER_INVOCATION = 200
 """Jobs of one invocation."""
 METRICS = 10
@@ -24,7 +27,8 @@ def make_jobs(root: Path, count: int) -> list[str]:
     ``root`` serves both sides as ``HOME``. Nothing is made when it was made before.
     """
     invocations = [f"{count:08x}{part:08x}" for part in range(-(-count // PER_INVOCATION))]
-    if (root / "complete").exists():
+    mark = root / "made-by"
+    if mark.exists() and mark.read_text() == MAKER:
         return invocations
     shutil.rmtree(root, ignore_errors=True)
     database = root / ".nemo-evaluator/exec-db/exec.v1.jsonl"
@@ -40,7 +44,7 @@ def make_jobs(root: Path, count: int) -> list[str]:
             told = {"invocation_id": invocation, "job_id": job_id, "config": None}
             row = {**first, **told, "data": {**first["data"], "output_dir": str(place)}}
             rows.write(json.dumps(row) + "\n")
-    (root / "complete").touch()
+    mark.write_text(MAKER)
     return invocations
 
 
