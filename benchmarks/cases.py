@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from data import make_file, make_job_with, make_jobs, make_points
 from environments import HERE, Environments
@@ -173,7 +174,7 @@ def big_file(bench: Bench, size: int) -> Found:
     with bench.far_server(0.0) as (running, url):
 
         def curl(uri: str, name: str) -> Command:
-            place = f"{uri}/api/2.0/mlflow-artifacts/artifacts/curl/{name}/{file.name}"
+            place = f"{uri}/api/2.0/mlflow-artifacts/artifacts/curl/{quote(name)}/{file.name}"
             tool = shutil.which("curl") or "curl"
             return Command([tool, "-sS", "-f", "-H", "Expect:", "-T", str(file), place])
 
