@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 from mlflow_rest_export.calls import ExportCall
@@ -14,7 +15,7 @@ from mlflow_rest_export.exporting.stores import open_store
 
 
 def export_results(
-    invocation_ids: str | Sequence[str],
+    invocation_ids: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     dest: str = "mlflow",
     config: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
@@ -29,13 +30,16 @@ def export_results(
         ``success`` and ``metadata`` as the launcher gives them, and ``runs``: for each run what ``--json``
         tells. Nothing is raised for what can be told so: a failure as a whole has ``metadata.error``.
     """
-    things = [invocation_ids] if isinstance(invocation_ids, str) else list(invocation_ids)
+    many = [invocation_ids] if isinstance(invocation_ids, (str, os.PathLike)) else invocation_ids
+    things = [os.fspath(thing) for thing in many]
+    results: list[RunResult] = []
     try:
         check_destination(dest)
         layers = resolve(environment=read_environment(), config=config)
-        return answer(list(ExportCall.of(things, layers).run()))
-    except ExportError as error:
-        return {"success": False, "metadata": {"error": f"Export failed: {error}"}, "runs": []}
+        results.extend(ExportCall.of(things, layers).run())
+    except (ExportError, OSError) as error:
+        return cut_short(results, f"Export failed: {error}")
+    return answer(results)
 
 
 def answer(results: Sequence[RunResult]) -> dict[str, object]:
@@ -52,6 +56,13 @@ def answer(results: Sequence[RunResult]) -> dict[str, object]:
         },
         "runs": [result.as_json() for result in results],
     }
+
+
+def cut_short(results: Sequence[RunResult], reason: str) -> dict[str, object]:
+    """Give the answer of a call that ended before its time, with what became of the runs until then."""
+    told = answer(results)
+    counts = told["metadata"] if results else {}
+    return {**told, "success": False, "metadata": {**counts, "error": reason}}  # type: ignore[dict-item]
 
 
 def connect(tracking_uri: str | None = None, *, workers: int = 8, timeout: float | None = None) -> Client:

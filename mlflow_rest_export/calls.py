@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -74,7 +75,7 @@ class ExportCall:
         """
         for uri, records in itertools.groupby(self._records(), key=self._uri):
             if uri is None:
-                yield from (_failed(record) for record in records if isinstance(record, Unreadable))
+                yield from map(self._without_store, records)
             else:
                 yield from self._to_store(uri, records)
 
@@ -125,18 +126,38 @@ class ExportCall:
         )
 
     def _uri(self, record: RunRecord | Unreadable) -> str | None:
-        """Give the store of a record; results that cannot be read need none."""
+        """Give the store of a record; None for what cannot be read and what brings senseless settings."""
         if isinstance(record, Unreadable):
             return self.layers.settings.tracking_uri
-        return self._settings(record).required_tracking_uri()
+        try:
+            settings = self._settings(record)
+        except SettingsError:
+            return self.layers.settings.tracking_uri  # told when the run is planned
+        return settings.required_tracking_uri()
+
+    def _without_store(self, record: RunRecord | Unreadable) -> RunResult:
+        """Say why a record has no store."""
+        if isinstance(record, Unreadable):
+            return _failed(record)
+        try:
+            self._settings(record).required_tracking_uri()
+        except SettingsError as error:
+            return _lost(record, error)
+        raise AssertionError(record.label)
 
     def _to_store(self, uri: str, records: Records) -> Iterator[RunResult]:
         settings = self.layers.settings
         connection = self.layers.connection()
         for warning in http.warnings(uri, connection) if http.recognises(uri) else []:
             _log.warning("%s", warning)
-        _refuse_to_itself(uri, self.things)
-        store = open_store(uri, connection, self.conduct)
+        try:
+            _refuse_to_itself(uri, self.things)
+            store = open_store(uri, connection, self.conduct)
+        except SettingsError as error:
+            if uri == settings.tracking_uri:
+                raise
+            yield from (_lost(record, error) for record in records)  # it is their own store
+            return
         exporter = Exporter(
             tracking=store.tracking,
             artifacts=store.artifacts,
@@ -160,7 +181,7 @@ class ExportCall:
             return
         connection = self.layers.connection()
         spool = Spool(
-            open_folder=lambda: open_store(str(folder), connection, self.conduct),
+            open_folder=lambda: open_store(str(folder.absolute()), connection, self.conduct),
             conduct=self.conduct,
             wishes=self._wishes,
         )
@@ -175,6 +196,8 @@ def _refuse_to_itself(uri: str, things: Sequence[str]) -> None:
         return
     target = files.path_of(uri).resolve()
     for thing in things:
+        if not os.path.exists(thing):  # noqa: PTH110  # Path.exists() fails for names that no file can have
+            continue
         path = Path(thing).resolve()
         if path == target or target in path.parents:
             raise SettingsError(f"{thing} lies in {uri}, the folder that is exported to: choose another one")
@@ -182,6 +205,12 @@ def _refuse_to_itself(uri: str, things: Sequence[str]) -> None:
 
 def _failed(record: Unreadable) -> RunResult:
     return RunResult(label=record.label, outcome=Outcome.FAILED, error=ExportError(record.reason))
+
+
+def _lost(record: RunRecord | Unreadable, error: ExportError) -> RunResult:
+    if isinstance(record, Unreadable):
+        return _failed(record)
+    return RunResult(label=record.label, key=record.key, outcome=Outcome.FAILED, error=error)
 
 
 def _planned(planned: ExportPlan) -> RunResult:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from typing import TextIO
 from mlflow_rest_export.answers import without_secrets
 from mlflow_rest_export.cli.closing_table import size, table
 from mlflow_rest_export.cli.progress_bar import Bar, Heartbeat, progress_on
+from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.plan import ExportPlan
 from mlflow_rest_export.progress import NoProgress, Progress
@@ -39,19 +42,53 @@ class Voice:
     quiet: bool = False
     loudness: int = 0
     with_progress: bool = True
+    log_file: str | None = None
+    """Hears what ``-vv`` would say."""
     _bar: Bar | Heartbeat | None = field(default=None, init=False)
+    _listeners: list[logging.Handler] = field(default_factory=list, init=False)
 
     @classmethod
     def of(cls, chosen: argparse.Namespace) -> Voice:
-        """Make the voice that was asked for, and let the package's log speak through it."""
-        voice = cls(
+        """Make the voice that was asked for."""
+        return cls(
             as_json=chosen.json,
             quiet=chosen.quiet,
             loudness=chosen.verbose,
             with_progress=not chosen.no_progress,
+            log_file=chosen.log_file,
         )
-        _listen(voice.loudness, quiet=voice.quiet, log_file=chosen.log_file)
-        return voice
+
+    def listen(self) -> None:
+        """Let the package's log speak, too.
+
+        Raises:
+            SettingsError: the log file cannot be written.
+        """
+        screen = logging.StreamHandler()
+        level = [logging.WARNING, logging.INFO, logging.DEBUG][min(self.loudness, 2)]
+        screen.setLevel(logging.ERROR if self.quiet else level)
+        screen.setFormatter(_Discreet("%(levelname)s: %(message)s"))
+        self._listeners.append(screen)
+        if self.log_file:
+            try:
+                file = logging.FileHandler(self.log_file, encoding="utf-8", errors="backslashreplace")
+            except OSError as error:
+                raise SettingsError(
+                    f"the log file {self.log_file} cannot be written: {error.strerror}"
+                ) from None
+            file.setFormatter(_Discreet("%(asctime)s %(levelname)s %(message)s"))
+            self._listeners.append(file)
+        log = logging.getLogger("mlflow_rest_export")
+        log.setLevel(logging.DEBUG)
+        for listener in self._listeners:
+            log.addHandler(listener)
+
+    def close(self) -> None:
+        """Take the bar off the screen, and listen to the log no longer."""
+        self.close_progress()
+        for listener in self._listeners:
+            logging.getLogger("mlflow_rest_export").removeHandler(listener)
+            listener.close()
 
     def progress(self) -> Progress:
         """Give who is told of progress."""
@@ -107,13 +144,14 @@ class Voice:
         if len(urls) == 1:
             self._out(urls[0])
         elif urls:
-            experiments = dict.fromkeys(result.experiment_url for result in results if result.experiment_url)
-            for url in experiments:
+            good = [result.experiment_url for result in results if result.outcome in _GOOD]
+            for url in dict.fromkeys(filter(None, good)):
                 self._out(url)
 
     def json(self, answer: Mapping[str, object]) -> None:
         """Print the answer as one JSON object."""
-        self._out(json.dumps({"schema": 1, **answer}, ensure_ascii=False))
+        text = json.dumps({"schema": 1, **answer}, ensure_ascii="utf" not in _encoding(sys.stdout))
+        self._out(without_secrets(text))
 
     def error(self, sentence: str) -> None:
         """Tell why the whole call ended."""
@@ -151,27 +189,42 @@ class Voice:
     def _out(self, text: str) -> None:
         self._write(sys.stdout, text)
 
-    def _write(self, stream: TextIO, text: str) -> None:
-        if self._bar is not None:
-            self._bar.hide()
-        print(text.encode("utf-8", "replace").decode(), file=stream, flush=True)
+    def _write(self, stream: TextIO | None, text: str) -> None:
+        """Write a line; that nobody can read it any more is no reason to stop an export."""
+        if stream is None:  # whoever started us closed it
+            return
+        try:
+            if self._bar is not None:
+                self._bar.hide()
+            print(_writable(text, stream), file=stream, flush=True)
+        except OSError:
+            _mute(stream)
 
 
-def _listen(loudness: int, *, quiet: bool, log_file: str | None) -> None:
-    log = logging.getLogger("mlflow_rest_export")
-    log.setLevel(logging.DEBUG)
-    for former in list(log.handlers):  # of a call before, in the same process
-        log.removeHandler(former)
-        former.close()
-    screen = logging.StreamHandler()
-    level = logging.ERROR if quiet else [logging.WARNING, logging.INFO, logging.DEBUG][min(loudness, 2)]
-    screen.setLevel(level)
-    screen.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    log.addHandler(screen)
-    if log_file:
-        file = logging.FileHandler(log_file, encoding="utf-8")
-        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        log.addHandler(file)
+class _Discreet(logging.Formatter):
+    """Takes secrets out of whatever is logged, tracebacks too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line."""
+        return without_secrets(super().format(record))
+
+
+def _encoding(stream: TextIO | None) -> str:
+    return (getattr(stream, "encoding", None) or "utf-8").lower()
+
+
+def _writable(text: str, stream: TextIO) -> str:
+    """Give the text with what the stream has no signs for as escapes, and without halves of signs."""
+    text = text.encode("utf-8", "replace").decode()
+    return text.encode(_encoding(stream), "backslashreplace").decode(_encoding(stream))
+
+
+def _mute(stream: TextIO) -> None:
+    """Lead a stream nowhere, so that Python does not complain about it at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def _labelled(label: str, sentence: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mlflow_rest_export.api import answer
+from mlflow_rest_export.api import answer, cut_short
 from mlflow_rest_export.calls import ExportCall
 from mlflow_rest_export.cli import console, exit_codes
 from mlflow_rest_export.cli.settings import layers_of
@@ -19,24 +19,31 @@ def main(chosen: argparse.Namespace) -> int:
     voice = console.Voice.of(chosen)
     results: list[RunResult] = []
     try:
+        voice.listen()
         call = _call(chosen, voice)
-        if chosen.dry_run:
-            return _show_plans(call, voice)
-        with listening(call.conduct.stop, voice) as signals:
-            try:
-                for result in call.run():
-                    results.append(result)
-                    voice.result(result)
-            except Interrupted:
-                voice.interrupted(len(results))
-                return signals.exit_code()
-            finally:
-                voice.close_progress()
-    except ExportError as error:
+        return _show_plans(call, voice) if chosen.dry_run else _export(call, voice, results)
+    except (ExportError, OSError) as error:
         voice.error(str(error))
         if chosen.json:
-            voice.json({"success": False, "metadata": {"error": str(error)}, "runs": []})
+            voice.json(cut_short(results, str(error)))
         return exit_codes.of_error(error)
+    finally:
+        voice.close()
+
+
+def _export(call: ExportCall, voice: console.Voice, results: list[RunResult]) -> int:
+    with listening(call.conduct.stop, voice) as signals:
+        try:
+            for result in call.run():
+                results.append(result)
+                voice.result(result)
+        except Interrupted as stopped:
+            voice.interrupted(len(results))
+            if voice.as_json:
+                voice.json(cut_short(results, str(stopped)))
+            return signals.exit_code()
+        finally:
+            voice.close_progress()
     voice.summary(results, answer(results), with_table=True)
     return exit_codes.of_results(results)
 

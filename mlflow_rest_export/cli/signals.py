@@ -57,21 +57,24 @@ class Signals:
         if self._came is not None:
             self._end()
         self._came = number
-        self.asked.set()
         if self._patience:
             _later(self._patience, self._halt)
         else:
             self._halt()
+        self.asked.set()
 
     def _halt(self) -> None:
+        _later(
+            GRACE, self._end
+        )  # first: what follows takes locks that the thread may hold which was interrupted
         self._stop.set()
-        _later(GRACE, self._end)
 
     def _end(self) -> None:
         """Leave without waiting for workers that hang in a request."""
-        self._voice.interrupted(None)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(Exception):  # the signal may have come in the middle of a line
+            self._voice.interrupted(None)
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(self.exit_code())
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlflow_rest_export.api import answer
+from mlflow_rest_export.api import answer, cut_short
 from mlflow_rest_export.calls import ExportCall
 from mlflow_rest_export.cli import console, exit_codes
 from mlflow_rest_export.cli.settings import layers_of
@@ -26,6 +26,7 @@ def main(chosen: argparse.Namespace) -> int:
     results: list[RunResult] = []
     stop = Stop()
     try:
+        voice.listen()
         layers = layers_of(chosen)
         if layers.settings.tracking_uri is None:
             voice.note("no tracking URI is given, so only jobs that bring their own can be exported")
@@ -41,16 +42,20 @@ def main(chosen: argparse.Namespace) -> int:
                 for result in watch.results():
                     results.append(result)
                     voice.result(result, line=True)
-            except Interrupted:
+            except Interrupted as stopped:
                 voice.interrupted(len(results))
+                if chosen.json:
+                    voice.json(cut_short(results, str(stopped)))
                 return signals.exit_code()
             finally:
                 voice.close_progress()
-    except ExportError as error:
+    except (ExportError, OSError) as error:
         voice.error(str(error))
         if chosen.json:
-            voice.json({"success": False, "metadata": {"error": str(error)}, "runs": []})
+            voice.json(cut_short(results, str(error)))
         return exit_codes.of_error(error)
+    finally:
+        voice.close()
     for folder in watch.waiting:
         voice.unfinished(folder.name)
     voice.summary(results, answer(results))
