@@ -24,7 +24,10 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run of a program: seconds, CPU seconds of its own, MB (10^6 bytes) at the peak."""
+    """One run of a program: seconds, CPU seconds of its own, MB (10^6 bytes) at the peak.
+
+    The kernel counts from the fork, so no peak is lower than the memory of the measuring process, some 50 MB.
+    """
 
     seconds: float
     cpu: float
