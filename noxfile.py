@@ -159,9 +159,9 @@ def _no_unit(session: nox.Session) -> None:
 GATE = next((version for version in ("3.12", *reversed(PYTHONS)) if version in FOUND), "")
 for _version in UNITS:
     if _version in FOUND:
-        nox.session(_unit, python=FOUND[_version], name=f"unit-{_version}")
+        nox.session(python=FOUND[_version], name=f"unit-{_version}")(_unit)
     else:
-        nox.session(_no_unit, python=False, name=f"unit-{_version}")
+        nox.session(python=False, name=f"unit-{_version}")(_no_unit)
 
 
 @nox.session(python=FOUND.get(PYTHONS[0], False))
@@ -202,7 +202,7 @@ def _server_environment(version: str) -> tuple[str, Path | str]:
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([python, "-m", "venv", folder], check=True)
-        install = [inside, "-m", "pip", "install", "-qq", *requirements]
+        install = [str(inside), "-m", "pip", "install", "-qq", *requirements]
         subprocess.run(install, check=True)
         (folder / "complete").touch()
     return version, inside
