@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -19,9 +19,12 @@ from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.content import BytesContent
 from mlflow_rest_export.errors import ApiError, ParamConflict
+from mlflow_rest_export.exporting.exporter import Exporter
+from mlflow_rest_export.exporting.owner import Owner
 from mlflow_rest_export.limits import parse_version
 from mlflow_rest_export.pace import Pace
-from mlflow_rest_export.records import Dataset, Lookup, Metric, RunStatus
+from mlflow_rest_export.plan import Wishes
+from mlflow_rest_export.records import Dataset, Lookup, Metric, RunRecord, RunStatus
 from mlflow_rest_export.retry import Patience
 from mlflow_rest_export.targets.choice import choose
 from mlflow_rest_export.tracking.protocol import NewRun, StoredRun
@@ -302,3 +305,46 @@ def the_version_is_told_and_decides_the_limits(client: Client, experiment: str) 
     else:
         assert limits.param_value == (6000 if told >= (2, 8, 0) else 500)
         assert limits.tag_value == (8000 if told >= (2, 17, 0) else 5000)
+
+
+class NamedOwner(Owner):
+    """An owner whose marks are the same at every recording."""
+
+    def mark(self) -> str:
+        """Give a mark that looks like all others."""
+        return f"{self.machine}:{self.process}:{self.born}:{self.token}:000000000000"
+
+
+@case
+def an_export_is_done_once_and_corrected_once(client: Client, experiment: str) -> None:
+    wishes = Wishes(experiment_name=experiment, log_artifacts=False)
+    exporter = Exporter(
+        tracking=client.tracking,
+        artifacts=client.artifacts,
+        conduct=client.tracking.transport.conduct,
+        wishes=lambda _: wishes,
+        owner=NamedOwner(machine="0123456789ab", process=1, born="1", token="01234567"),
+    )
+    record = RunRecord(
+        key="case:1",
+        label="case.1",
+        lookup=Lookup("invocation_id", "case"),
+        run_name="eval-case-mmlu",
+        start_time=START,
+        end_time=START + 60_000,
+        metrics=[Metric("acc", 0.75, START), Metric("acc_stderr", 0.01, START)],
+        params={"model_id": "meta/llama-3.1-8b-instruct"},
+        tags={"invocation_id": "case", "job_id": "case.1"},
+    )
+    corrected = replace(record, metrics=[Metric("acc", 0.5, START), Metric("acc_stderr", 0.01, START)])
+
+    outcomes = [next(exporter.export([one])) for one in (record, record, corrected)]
+
+    assert [result.error for result in outcomes] == [None] * 3
+    assert [result.outcome.value for result in outcomes] == ["exported", "unchanged", "exported"]
+    assert len({result.run_id for result in outcomes}) == 1
+    run = client.tracking.get_run(outcomes[0].run_id)
+    assert (run.status, run.end_time) == (RunStatus.FINISHED, START + 60_000)
+    assert {key: metric.value for key, metric in run.metrics.items()} == {"acc": 0.5, "acc_stderr": 0.01}
+    points = list(client.tracking.metric_history(run.run_id, "acc"))
+    assert points == [Metric("acc", 0.75, START), Metric("acc", 0.5, START + 1)]

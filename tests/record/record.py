@@ -1,8 +1,9 @@
-"""Record fixtures/oss/<version>/*.yaml from a real server: ``record.py VERSION PYTHON`` (``nox -s record``).
+"""Record fixtures/oss/<version>/*.yaml from a real server: ``record.py VERSION PYTHON [CASE...]``.
 
-Every case of ``client_contract`` runs against a server of its own through the recording proxy. What differs
-from one recording to the next (addresses, run ids, times) is replaced by placeholders in the order in which
-it appears, so that recording again changes nothing unless the server or the client did.
+``nox -s record`` does so for every version. Every case of ``client_contract`` runs against a server of its
+own through the recording proxy. What differs from one recording to the next (addresses, run ids, times) is
+replaced by placeholders in the order in which it appears, so that recording again changes nothing unless the
+server or the client did.
 """
 
 from __future__ import annotations
@@ -104,11 +105,11 @@ def record(server: MlflowServer, name: str) -> dict[str, object]:
 
 
 def main() -> None:
-    """Record every case against one server."""
-    version, python = sys.argv[1:]
+    """Record every case, or those that are named, against one server."""
+    version, python, *names = sys.argv[1:]
     place = FIXTURES / version
     place.mkdir(parents=True, exist_ok=True)
-    for name in CASES:
+    for name in names or CASES:
         with tempfile.TemporaryDirectory() as folder:
             server = MlflowServer(version, Path(python), Path(folder).resolve())
             try:
