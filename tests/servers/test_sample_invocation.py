@@ -19,7 +19,8 @@ from mlflow_server import ADMIN, MlflowServer
 from server_pool import Reader
 
 PARAMS_THAT_DIFFER = {"results_dir", "config.env_vars.JUDGE_API_KEY"}  # another folder; masked
-TAGS_THAT_DIFFER = {"mlflow.source.name", "mlflow.user"}
+NOTE = "mlflow.note.content"
+TAGS_THAT_DIFFER = {"mlflow.source.name", "mlflow.user", NOTE}  # the note: theirs, then a table of the scores
 LEFT_OUT = "client_stdout.log"  # the sample lacks it: long
 SIZES_THAT_DIFFER = {"config.yaml", "metadata.yaml", "stdout.log"}  # masked values, rewritten paths
 JOBS = {
@@ -51,6 +52,8 @@ def differences(theirs: dict[str, Any], ours: dict[str, Any], *, by_path: bool) 
             for key, value in theirs[kind].items()
             if key not in ours[kind] or (key not in may_differ and ours[kind][key] != value)
         ]
+    if not ours["tags"][NOTE].startswith(f"{theirs['tags'][NOTE]}\n\n| "):
+        wrong.append(f"description: {ours['tags'][NOTE]}")
     for key, (value, step, _) in theirs["metrics"].items():
         points = [point[:2] for point in ours["metrics"].get(key, [])]
         if points != [[value, step]]:
