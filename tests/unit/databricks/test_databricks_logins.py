@@ -138,7 +138,7 @@ def test_many_threads_replace_a_revoked_token_once(workspace: Workspace) -> None
 def test_a_new_token_that_is_refused_as_well_ends_it(workspace: Workspace) -> None:
     workspace.tokens.lifetime, workspace.tokens.told_lifetime = 0.0, 3600.0
 
-    with pytest.raises(ApiError, match=r"401: Token is expired.; check the Databricks credentials") as caught:
+    with pytest.raises(ApiError, match=r"401: Token is expired; get a new token") as caught:
         asks(client(workspace, **MACHINE))
 
     assert caught.value.refused

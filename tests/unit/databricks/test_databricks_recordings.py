@@ -250,7 +250,7 @@ def test_a_login_that_is_refused_says_what_to_do(play: Play, case: str) -> None:
 
 
 ERRORS = {
-    "errors/integer_403": r"answered 403: Invalid access token.; check the Databricks credentials",
+    "errors/integer_403": r"answered 403: Invalid access token; check the Databricks credentials",
     "errors/integer_401": r"answered 401: Credential was not sent .*; check the Databricks credentials",
     "errors/details": r"answered 403 PERMISSION_DENIED: You do not have permission",
     "errors/empty_body": r"answered 403: Source IP address is blocked",
