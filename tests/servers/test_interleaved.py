@@ -40,7 +40,7 @@ def wrong_after(server: MlflowServer, experiment: str, folder: Path, *, seed: in
 def test_whatever_the_order_of_requests_three_exporters_leave_one_run_a_job(
     server: MlflowServer, experiment: str, tmp_path: Path, long_run: bool, tally: Tally
 ) -> None:
-    seeds = range(100 if long_run else 5)
+    seeds = range(100 if long_run else 3)
 
     found = {seed: wrong_after(server, f"{experiment} {seed}", tmp_path, seed=seed) for seed in seeds}
 
