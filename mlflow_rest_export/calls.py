@@ -75,7 +75,7 @@ class ExportCall:
         """
         for uri, records in itertools.groupby(self._records(), key=self._uri):
             if uri is None:
-                yield from map(self._without_store, records)
+                yield from (_failed(record) for record in records if isinstance(record, Unreadable))
             else:
                 yield from self._to_store(uri, records)
 
@@ -126,24 +126,10 @@ class ExportCall:
         )
 
     def _uri(self, record: RunRecord | Unreadable) -> str | None:
-        """Give the store of a record; None for what cannot be read and what brings senseless settings."""
+        """Give the store of a record; results that cannot be read need none."""
         if isinstance(record, Unreadable):
             return self.layers.settings.tracking_uri
-        try:
-            settings = self._settings(record)
-        except SettingsError:
-            return self.layers.settings.tracking_uri  # told when the run is planned
-        return settings.required_tracking_uri()
-
-    def _without_store(self, record: RunRecord | Unreadable) -> RunResult:
-        """Say why a record has no store."""
-        if isinstance(record, Unreadable):
-            return _failed(record)
-        try:
-            self._settings(record).required_tracking_uri()
-        except SettingsError as error:
-            return _lost(record, error)
-        raise AssertionError(record.label)
+        return self._settings(record).required_tracking_uri()
 
     def _to_store(self, uri: str, records: Records) -> Iterator[RunResult]:
         settings = self.layers.settings

@@ -187,6 +187,6 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def progress_on(stream: TextIO, *, say: Callable[[str], None]) -> Bar | Heartbeat:
+def progress_on(stream: TextIO | None, *, say: Callable[[str], None]) -> Bar | Heartbeat:
     """Give a bar where somebody looks, lines elsewhere."""
-    return Bar(stream) if stream.isatty() else Heartbeat(say)
+    return Bar(stream) if stream is not None and stream.isatty() else Heartbeat(say)
