@@ -15,13 +15,16 @@ from folder_exports import START, WISHES, Folder, a_record
 from mlruns_stores import all_files
 
 from mlflow_rest_export import marks
+from mlflow_rest_export.artifacts.files import FileArtifacts
 from mlflow_rest_export.conduct import Conduct
+from mlflow_rest_export.content import BytesContent, Content
 from mlflow_rest_export.errors import Interrupted, SourceError, VerifyError
 from mlflow_rest_export.exporting import claims
 from mlflow_rest_export.exporting.exporter import Habits
 from mlflow_rest_export.exporting.outcomes import Outcome
 from mlflow_rest_export.mlruns_layout import PARENT_TAG
 from mlflow_rest_export.records import Metric, RunRecord, RunStatus, Unreadable
+from mlflow_rest_export.tracking.protocol import StoredRun
 
 FILES = {"a.txt": b"aaa", "deep/b.txt": b"bbb", "empty": b""}
 HISTORY = [Metric("loss", 1 / step, START + step, step) for step in range(1, 4)]
@@ -126,6 +129,10 @@ def test_a_result_that_cannot_be_read_costs_itself_alone(folder: Folder, tmp_pat
     assert len(folder.runs()) == 1
 
 
+PASSES_OF_PLAN = 2
+"""Times that a plan reads the points: the survey, and the table in the description."""
+
+
 class Breaking:
     """A stream of points that breaks off, as a damaged file does."""
 
@@ -135,9 +142,9 @@ class Breaking:
         self._passes = itertools.count()
 
     def __iter__(self) -> Iterator[Metric]:
-        first = next(self._passes) == 0  # the plan's own pass
+        planned = next(self._passes) < PASSES_OF_PLAN
         for number, point in enumerate(self._points):
-            if number == self._at and not first:
+            if number == self._at and not planned:
                 raise SourceError("line 7: half a number")
             yield point
 
@@ -258,7 +265,7 @@ def test_a_signal_marks_what_is_under_way_and_the_next_export_completes_it(folde
     class Signalled(Breaking):
         def __iter__(self) -> Iterator[Metric]:
             for number, point in enumerate(self._points):
-                if number == self._at and next(self._passes) > 0:
+                if number == self._at and next(self._passes) >= PASSES_OF_PLAN:
                     conduct.stop.set()
                     conduct.stop.check()
                 yield point
@@ -340,3 +347,37 @@ def test_a_lost_single_value_is_told_with_what_stands_there(folder: Folder) -> N
     (result,) = careful.export(a_record())
 
     assert str(result.error).endswith("metric acc is 0.25")
+
+
+def test_verify_excuses_where_and_by_whom_the_data_was_read_at_first(folder: Folder) -> None:
+    careful = replace(folder, habits=Habits(verify=True))
+    here = replace(a_record(params={"dir": "/here"}), volatile=frozenset({"dir"}))
+    careful.export(here)
+    by_another = replace(careful, wishes=replace(WISHES, user="another"))
+
+    (result,) = by_another.export(replace(here, params={"dir": "/there"}))
+
+    assert result.error is None
+    assert result.outcome is Outcome.UNCHANGED
+
+
+class Garbling(FileArtifacts):
+    """A store that spoils a file on its way."""
+
+    def upload(self, run: StoredRun, path: str, content: Content) -> None:
+        spoilt = BytesContent(b"x" * content.size) if path == "a.txt" else content
+        super().upload(run, path, spoilt)
+
+
+def test_what_verify_found_spoilt_is_sent_again_by_the_next_export(folder: Folder) -> None:
+    careful = replace(folder, habits=Habits(verify=True))
+    record = a_record(files=FILES)
+
+    (spoilt,) = careful.export(record, artifacts=Garbling())
+    marked = folder.run()
+    (mended,) = careful.export(record)
+
+    assert isinstance(spoilt.error, VerifyError)
+    assert marked.status is RunStatus.FAILED
+    assert mended.outcome is Outcome.EXPORTED
+    assert folder.files()["a.txt"] == FILES["a.txt"]

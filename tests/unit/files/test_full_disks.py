@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
@@ -34,67 +35,63 @@ def run(tracking: FileTracking) -> StoredRun:
     return run
 
 
-@pytest.fixture
-def small_disk(run: StoredRun) -> Iterator[None]:
-    """No file of this process can grow beyond ``ROOM``."""
-    del run
+@contextlib.contextmanager
+def small_disk() -> Iterator[None]:
+    """Let no file of this process grow beyond ``ROOM``, not even the report of the tests: be brief."""
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-@pytest.mark.usefixtures("small_disk")
 def test_an_artifact_that_does_not_fit_leaves_nothing(tracking: FileTracking, run: StoredRun) -> None:
     before = all_files(tracking.root)
 
-    with pytest.raises(StoreError, match=r"storing a/b in run .* failed: file too large"):
+    with small_disk(), pytest.raises(StoreError, match=r"storing a/b in run .* failed: file too large"):
         FileArtifacts().upload(run, "a/b", BytesContent(b"x" * (ROOM + 1)))
 
     assert all_files(tracking.root) == before
 
 
-@pytest.mark.usefixtures("small_disk")
 def test_metrics_that_do_not_fit_leave_the_file_as_it_was(tracking: FileTracking, run: StoredRun) -> None:
     before = all_files(tracking.root)
     points = (Metric("m", step / 7, START + step, step) for step in range(20_000))
 
-    with pytest.raises(StoreError, match=r"writing values to run .* failed: file too large"):
+    with small_disk(), pytest.raises(StoreError, match=r"writing values to run .* failed: file too large"):
         tracking.log_values(run.run_id, metrics=points)
 
     assert all_files(tracking.root) == before
 
 
-@pytest.mark.usefixtures("small_disk")
 def test_metrics_that_do_not_fit_at_the_very_end_leave_the_file_as_it_was(
     tracking: FileTracking, run: StoredRun
 ) -> None:
     before = all_files(tracking.root)
     points = (Metric("m", step / 7, START + step, step) for step in range(200))
 
-    with pytest.raises(StoreError, match=r"writing values to run .* failed: file too large"):
+    with small_disk(), pytest.raises(StoreError, match=r"writing values to run .* failed: file too large"):
         tracking.log_values(run.run_id, metrics=points)
 
     assert all_files(tracking.root) == before
 
 
-@pytest.mark.usefixtures("small_disk")
 def test_params_that_do_not_fit_leave_none_of_their_batch(tracking: FileTracking, run: StoredRun) -> None:
     before = all_files(tracking.root)
 
-    with pytest.raises(StoreError, match="file too large"):
+    with small_disk(), pytest.raises(StoreError, match="file too large"):
         tracking.log_values(run.run_id, params={"a": "fits", "b": "x" * 5000}, tags={"t": "never reached"})
 
     assert all_files(tracking.root) == before
 
 
-@pytest.mark.usefixtures("small_disk")
 def test_a_run_that_does_not_fit_is_not_there_at_all(tracking: FileTracking, run: StoredRun) -> None:
     before = all_files(tracking.root)
 
-    with pytest.raises(StoreError, match=r"creating the run run in .* failed: file too large"):
+    with small_disk(), pytest.raises(StoreError, match=r"creating the run run in .* failed: file too large"):
         a_run(tracking, key="k2", tags={"long": "x" * 5000})
 
     assert all_files(tracking.root) == before
