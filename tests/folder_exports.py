@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,6 @@ from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.exporting.exporter import Exporter, Habits
 from mlflow_rest_export.exporting.file_facts import facts_of
 from mlflow_rest_export.exporting.outcomes import RunResult
-from mlflow_rest_export.exporting.owner import Owner
 from mlflow_rest_export.plan import ExportPlan, Wishes
 from mlflow_rest_export.records import Artifact, Lookup, Metric, RunRecord, Unreadable
 from mlflow_rest_export.tracking.files import FileTracking
@@ -80,17 +78,18 @@ class Folder:
         return FileTracking(self.root)
 
     def export(
-        self, *records: RunRecord | Unreadable, owner: Owner | None = None, conduct: Conduct | None = None
+        self,
+        *records: RunRecord | Unreadable,
+        conduct: Conduct | None = None,
+        artifacts: FileArtifacts | None = None,
     ) -> list[RunResult]:
         """Export records."""
         exporter = Exporter(
             tracking=self.store,
-            artifacts=FileArtifacts(),
+            artifacts=artifacts or FileArtifacts(),
             conduct=conduct or Conduct.ordinary(),
             wishes=lambda _: self.wishes,
             habits=self.habits,
-            owner=owner or Owner.of_this_process(),
-            clock=time.monotonic,
         )
         return list(exporter.export(records))
 

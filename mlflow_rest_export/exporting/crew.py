@@ -59,9 +59,11 @@ class Crew:
     def give_up(self, job: Job, error: Exception) -> None:
         """End a job as failed."""
         job.fail(error)
+        if self._outage is not None:
+            return
         if isinstance(error, TrackingError) and self.conduct.patience.left() <= 0:
             self._outage = error
-        if self._outage is None:
+        else:
             self.on_failure(job)
 
     def _guarded(self, job: Job, step: Step) -> None:

@@ -1,14 +1,15 @@
-"""The experiments of one export, each found or created once."""
+"""The experiments of one export, each found or created once; called from one thread while any is unknown."""
 
 from __future__ import annotations
 
-from mlflow_rest_export.errors import Conflict, ExportError
+from mlflow_rest_export.errors import ApiError, Conflict, ExportError, NoAnswer
+from mlflow_rest_export.passing_faults import is_clear
 from mlflow_rest_export.records import Adjustment
 from mlflow_rest_export.tracking.protocol import Experiment, Tracking
 
 
 class Experiments:
-    """Opens experiments by name; what failed once fails again without asking.
+    """Opens experiments by name; what was refused once is not asked for again.
 
     Args:
         tracking: the store.
@@ -30,6 +31,10 @@ class Experiments:
         if name not in self._known:
             try:
                 self._known[name] = self._find_or_create(name)
+            except (ApiError, NoAnswer) as error:
+                if not is_clear(error):
+                    raise
+                self._known[name] = error
             except ExportError as error:
                 self._known[name] = error
         found = self._known[name]

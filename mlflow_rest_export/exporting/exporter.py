@@ -16,7 +16,7 @@ from functools import partial
 
 from mlflow_rest_export import marks, plan
 from mlflow_rest_export.conduct import Conduct
-from mlflow_rest_export.errors import ExportError, Interrupted
+from mlflow_rest_export.errors import ExportError, Interrupted, VerifyError
 from mlflow_rest_export.exporting import filling, verify
 from mlflow_rest_export.exporting.crew import Crew
 from mlflow_rest_export.exporting.experiments import Experiments
@@ -165,12 +165,17 @@ class Exporter:
 
     def _finish(self, job: Job) -> None:
         filling.finish(self.tracking, self.artifacts, job)
-        self._verify(job)
+        try:
+            self._verify(job)
+        except VerifyError:
+            filling.distrust(self.artifacts, job)
+            raise
         job.outcome = Outcome.EXPORTED
 
     def _verify(self, job: Job) -> None:
         if self.habits.verify:
-            verify.verify(self.tracking, self.artifacts, job.planned(), job.stored().run_id)
+            run_id, volatile = job.stored().run_id, job.record.volatile
+            verify.verify(self.tracking, self.artifacts, job.planned(), run_id, volatile=volatile)
 
     def _link(self, placing: Placing, job: Job) -> None:
         """Name the parent, should it have got another run since this one was created."""

@@ -98,6 +98,12 @@ def finish(tracking: Tracking, artifacts: Artifacts, job: Job) -> None:
     tracking.update_run(run.run_id, status=plan.status, end_time=plan.end_time, run_name=plan.run_name)
 
 
+def distrust(artifacts: Artifacts, job: Job) -> None:
+    """Take the receipt's word back, so that the next export sends every file again."""
+    if job.planned().with_receipt:
+        artifacts.upload(job.stored(), marks.RECEIPT, BytesContent(receipt.updating(job.planned())))
+
+
 def mark_failed(tracking: Tracking, job: Job, status: RunStatus, reason: str) -> None:
     """Say on the run itself that it is not complete, and why."""
     run, plan = job.stored(), job.planned()

@@ -13,11 +13,14 @@ from mlflow_rest_export.exporting.receipt import Receipt, stored_receipt
 from mlflow_rest_export.plan import ExportPlan
 from mlflow_rest_export.tracking.protocol import Artifacts, StoredRun, Tracking
 
+USER = "mlflow.user"
 TOLD = 10
 """Differences that are told one by one; the others are counted."""
 
 
-def verify(tracking: Tracking, artifacts: Artifacts, plan: ExportPlan, run_id: str) -> None:
+def verify(
+    tracking: Tracking, artifacts: Artifacts, plan: ExportPlan, run_id: str, *, volatile: frozenset[str]
+) -> None:
     """Compare a finished run with its plan.
 
     A param that an earlier export set to another value is no difference where the receipt says so: MLflow
@@ -28,6 +31,7 @@ def verify(tracking: Tracking, artifacts: Artifacts, plan: ExportPlan, run_id: s
         artifacts: where its files live.
         plan: what the run should hold.
         run_id: the run.
+        volatile: params that tell where the data was read, which may have been elsewhere then.
 
     Raises:
         VerifyError: with the differences.
@@ -36,7 +40,8 @@ def verify(tracking: Tracking, artifacts: Artifacts, plan: ExportPlan, run_id: s
     listing = artifacts.listing(run) if plan.with_receipt else {}
     receipt = stored_receipt(artifacts, run, listing)
     found = [
-        *_values(missing_values(plan, run, tracking), plan, run, receipt),
+        *_params(missing_values(plan, run, tracking), receipt, volatile),
+        *_tags_and_metrics(missing_values(plan, run, tracking), plan, run),
         *_files(plan, run, artifacts, listing),
     ]
     if plan.with_receipt and (
@@ -50,12 +55,21 @@ def verify(tracking: Tracking, artifacts: Artifacts, plan: ExportPlan, run_id: s
         raise VerifyError(f"run {run_id} differs from what was exported: {'; '.join(found[:TOLD])}{more}")
 
 
-def _values(lacks: MissingValues, plan: ExportPlan, run: StoredRun, receipt: Receipt | None) -> Iterator[str]:
+def _params(lacks: MissingValues, receipt: Receipt | None, volatile: frozenset[str]) -> Iterator[str]:
     yield from (f"param {key} is missing" for key in lacks.params)
     told = receipt.adjustments if receipt else ()
-    yield from (f"{change.field} has another value" for change in lacks.adjustments if change not in told)
+    excused = {f"param {key}" for key in volatile}
+    for change in lacks.adjustments:
+        if change not in told and change.field not in excused:
+            yield f"{change.field} has another value"
+
+
+def _tags_and_metrics(lacks: MissingValues, plan: ExportPlan, run: StoredRun) -> Iterator[str]:
     for key in lacks.tags:
-        yield f"tag {key} has another value" if key in run.tags else f"tag {key} is missing"
+        if key not in run.tags:
+            yield f"tag {key} is missing"
+        elif key != USER:  # somebody else may have exported it
+            yield f"tag {key} has another value"
     for key, points in Counter(point.key for point in lacks.metrics).items():
         if key not in run.metrics:
             yield f"metric {key} is missing"

@@ -350,7 +350,7 @@ def test_a_lost_single_value_is_told_with_what_stands_there(folder: Folder) -> N
 
 
 def test_verify_excuses_where_and_by_whom_the_data_was_read_at_first(folder: Folder) -> None:
-    careful = replace(folder, habits=Habits(verify=True))
+    careful = replace(folder, habits=Habits(verify=True), wishes=replace(WISHES, user="one"))
     here = replace(a_record(params={"dir": "/here"}), volatile=frozenset({"dir"}))
     careful.export(here)
     by_another = replace(careful, wishes=replace(WISHES, user="another"))

@@ -1,0 +1,96 @@
+"""Which failures are spooled, and what is told when that fails, too."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from folder_exports import WISHES, Folder, a_record
+
+from mlflow_rest_export.artifacts.files import FileArtifacts
+from mlflow_rest_export.conduct import Conduct
+from mlflow_rest_export.errors import ApiError, NoAnswer, PlanError, StoreError
+from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
+from mlflow_rest_export.exporting.spool import Spool
+from mlflow_rest_export.exporting.stores import Store
+from mlflow_rest_export.tracking.files import FileTracking
+
+DOWN = NoAnswer("creating run x: nothing listens at host (connection refused)", may_have_arrived=False)
+
+
+def spool_to(root: Path) -> Spool:
+    return Spool(
+        open_folder=lambda: Store(FileTracking(root), FileArtifacts()),
+        conduct=Conduct.ordinary(),
+        wishes=lambda _: WISHES,
+    )
+
+
+def failed(error: Exception | None) -> RunResult:
+    return RunResult(label="job", key="key:job", outcome=Outcome.FAILED, error=error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [DOWN, ApiError("busy", status=429), ApiError("gateway", status=502), ApiError("late", status=504)],
+)
+def test_what_an_outage_would_cost_is_written_to_the_folder(tmp_path: Path, error: Exception) -> None:
+    folder = Folder(tmp_path / "spool")
+
+    result = spool_to(folder.root).catch(a_record(files={"a.txt": b"a"}), failed(error))
+
+    assert (result.outcome, result.key, result.error) == (Outcome.SPOOLED, "key:job", error)
+    assert result.run_id == folder.run().run_id
+    assert folder.files()["a.txt"] == b"a"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ApiError("not allowed", status=403), ApiError("wrong", status=400), PlanError("nan"), TypeError("bug")],
+)
+def test_what_another_try_would_not_mend_stays_failed(tmp_path: Path, error: Exception) -> None:
+    result = failed(error)
+
+    assert spool_to(tmp_path / "spool").catch(a_record(), result) is result
+    assert not (tmp_path / "spool").exists()
+
+
+def test_what_went_well_is_not_spooled(tmp_path: Path) -> None:
+    good = replace(failed(None), outcome=Outcome.EXPORTED)
+
+    assert spool_to(tmp_path / "spool").catch(a_record(), good) is good
+
+
+def test_spooling_twice_is_one_run(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "spool")
+    spool = spool_to(folder.root)
+
+    outcomes = [spool.catch(a_record(), failed(DOWN)).outcome for _ in range(2)]
+
+    assert outcomes == [Outcome.SPOOLED, Outcome.SPOOLED]
+    assert len(folder.runs()) == 1
+
+
+def test_a_folder_that_cannot_be_opened_is_told_with_why_it_was_needed(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("in the way")
+
+    result = spool_to(tmp_path / "spool").catch(a_record(), failed(DOWN))
+
+    assert result.outcome is Outcome.FAILED
+    assert isinstance(result.error, StoreError)
+    assert str(tmp_path / "spool") in str(result.error)
+    assert str(result.error).endswith(f"since it could not be sent: {DOWN}")
+
+
+def test_a_run_that_cannot_be_spooled_is_told_with_why_it_was_to_be(tmp_path: Path) -> None:
+    missing = replace(
+        a_record(files={"a.txt": b""}),
+        artifacts=(replace(a_record(files={"a.txt": b""}).artifacts[0], content=tmp_path / "no"),),
+    )
+
+    result = spool_to(tmp_path / "spool").catch(missing, failed(DOWN))
+
+    assert result.outcome is Outcome.FAILED
+    assert "no such file" in str(result.error).lower()
+    assert "connection refused" in str(result.error)
