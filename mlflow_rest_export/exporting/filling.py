@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.content import BytesContent, Content, sha256
-from mlflow_rest_export.errors import ParamConflict
+from mlflow_rest_export.errors import ApiError, ParamConflict, StoreError
 from mlflow_rest_export.exporting import claims, receipt
 from mlflow_rest_export.exporting.completion import missing_files, missing_values
 from mlflow_rest_export.exporting.jobs import Job
@@ -40,10 +40,14 @@ def _write_first(tracking: Tracking, job: Job) -> bool:
     claim = claims.kept(plan.digest, job.owner)
     try:
         tracking.log_values(run.run_id, metrics=plan.metrics, params={**claim, **plan.params})
-    except ParamConflict:
+    except (ApiError, StoreError) as error:
+        if isinstance(error, ApiError) and error.status != 400:
+            raise
         job.run = tracking.get_run(run.run_id)
+        if not (isinstance(error, ParamConflict) or job.run.deleted):
+            raise
         job.is_new = False  # if the run is ours all the same, another param is what it refuses
-        return claims.owner_of(job.run) == job.owner and claims.is_claimed(job.run)
+        return claims.is_claimed(job.run) and claims.owner_of(job.run) == job.owner and not job.run.deleted
     return True
 
 
