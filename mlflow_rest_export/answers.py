@@ -35,7 +35,8 @@ _QUERY_SECRET = re.compile(
     r"([?&;](?:sig|signature|x-amz-[a-z-]+|x-goog-[a-z-]+|token|access_token|password|se|sp|sv)=)[^&\s\"'<>]+",
     re.IGNORECASE,
 )
-_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s@\"']+@", re.IGNORECASE)
+_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s\"'?#<>]+@", re.IGNORECASE)
+"""To the last ``@`` before the path: a password may hold one, and urlsplit takes it so."""
 _CREDENTIAL = re.compile(r"\b(bearer|basic|token)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 _FIELD = re.compile(
     r"([\"'](?:\w*token|\w*secret|password|assertion|signed_uri)[\"']\s*:\s*[\"'])[^\"']+", re.IGNORECASE
@@ -93,7 +94,7 @@ def json_of(answer: Answer, *, doing: str, reads: bool = False) -> Mapping[str, 
         return {}
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if isinstance(value, dict):
         return value
@@ -187,7 +188,7 @@ def _redirect(answer: Answer, doing: str, host: str) -> NotMlflow:
 def _code_and_reason(answer: Answer) -> tuple[str, str]:
     try:
         body = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     aws_type = aws_answers.error_type(
         answer.headers.get("x-amzn-errortype", ""), body.get("__type") if isinstance(body, dict) else ""
@@ -207,9 +208,9 @@ def _code_and_reason(answer: Answer) -> tuple[str, str]:
         or body.get("detail")
         or ""
     )
-    return (code if isinstance(code, str) else str(code)), (
-        reason if isinstance(reason, str) else str(reason)
-    )
+    if " " in str(code):  # {"error": "a sentence"}, as simple gateways answer
+        code, reason = "", reason or code
+    return without_secrets(str(code))[:REASON_LENGTH], str(reason)
 
 
 def _of_a_text(answer: Answer, code: str) -> tuple[str, str]:

@@ -142,7 +142,7 @@ class ExportCall:
         except SettingsError as error:
             if uri == settings.tracking_uri:
                 raise
-            yield from (_lost(record, error) for record in records)  # it is their own store
+            yield from (_lost(one, error) for one in records if isinstance(one, RunRecord))  # their own store
             return
         exporter = Exporter(
             tracking=store.tracking,
@@ -193,9 +193,7 @@ def _failed(record: Unreadable) -> RunResult:
     return RunResult(label=record.label, outcome=Outcome.FAILED, error=ExportError(record.reason))
 
 
-def _lost(record: RunRecord | Unreadable, error: ExportError) -> RunResult:
-    if isinstance(record, Unreadable):
-        return _failed(record)
+def _lost(record: RunRecord, error: ExportError) -> RunResult:
     return RunResult(label=record.label, key=record.key, outcome=Outcome.FAILED, error=error)
 
 

@@ -150,8 +150,8 @@ class Voice:
 
     def json(self, answer: Mapping[str, object]) -> None:
         """Print the answer as one JSON object."""
-        text = json.dumps({"schema": 1, **answer}, ensure_ascii="utf" not in _encoding(sys.stdout))
-        self._out(without_secrets(text))
+        told = _discreetly({"schema": 1, **answer})
+        self._out(json.dumps(told, ensure_ascii="utf" not in _encoding(sys.stdout)))
 
     def error(self, sentence: str) -> None:
         """Tell why the whole call ended."""
@@ -207,6 +207,15 @@ class _Discreet(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Give the line."""
         return without_secrets(super().format(record))
+
+
+def _discreetly(value: object) -> object:
+    """Give what will be JSON without secrets in its texts; in JSON itself a text has other ends."""
+    if isinstance(value, str):
+        return without_secrets(value)
+    if isinstance(value, Mapping):
+        return {name: _discreetly(part) for name, part in value.items()}
+    return [_discreetly(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def _encoding(stream: TextIO | None) -> str:

@@ -28,6 +28,7 @@ def listening(stop: Stop, voice: Voice, *, patience: float = 0.0) -> Iterator[Si
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signals.rest()
 
 
 class Signals:
@@ -46,6 +47,12 @@ class Signals:
         self._voice = voice
         self._patience = patience
         self._came: int | None = None
+        self._timers: list[threading.Timer] = []
+
+    def rest(self) -> None:
+        """End nothing any more: all that could hang is over."""
+        for timer in self._timers:
+            timer.cancel()
 
     def exit_code(self) -> int:
         """Give 128 plus the number of the signal that came."""
@@ -58,27 +65,26 @@ class Signals:
             self._end()
         self._came = number
         if self._patience:
-            _later(self._patience, self._halt)
+            self._later(self._patience, self._halt)
         else:
             self._halt()
         self.asked.set()
 
     def _halt(self) -> None:
-        _later(
-            GRACE, self._end
-        )  # first: what follows takes locks that the thread may hold which was interrupted
+        # The timer first: what follows takes locks that the interrupted thread may hold.
+        self._later(GRACE, self._end)
         self._stop.set()
 
-    def _end(self) -> None:
+    def _later(self, seconds: float, act: Callable[[], None]) -> None:
+        timer = threading.Timer(seconds, act)
+        timer.daemon = True
+        self._timers.append(timer)
+        timer.start()
+
+    def _end(self) -> None:  # pragma: no cover - ends the process, so it is tested in processes of their own
         """Leave without waiting for workers that hang in a request."""
         with contextlib.suppress(Exception):  # the signal may have come in the middle of a line
             self._voice.interrupted(None)
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(self.exit_code())
-
-
-def _later(seconds: float, act: Callable[[], None]) -> None:
-    timer = threading.Timer(seconds, act)
-    timer.daemon = True
-    timer.start()

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
+import runpy
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from launcher_folders import make_job
-from loopback import Reaction, say, serving, stall, unused_port
+from loopback import Reaction, Talk, say, serving, stall, unused_port
 
 import mlflow_rest_export
 from mlflow_rest_export.cli import main
@@ -453,3 +456,82 @@ def test_a_second_signal_ends_it_at_once() -> None:
 
     assert process.returncode == 130
     assert time.monotonic() - began < 2
+
+
+def test_a_signal_in_the_middle_of_a_wait_is_met_at_once_and_handlers_are_put_back(capsys: Captured) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def terminate(talk: Talk) -> bool:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return say(429, "", Retry_After="40")(talk)
+
+    with serving(terminate) as server:
+        assert export(ODD, "--json", uri=server.url) == 143
+
+    assert json.loads(capsys.readouterr().out)["metadata"]["error"] == "stopped by a signal"
+    assert signal.getsignal(signal.SIGTERM) == before
+    for timer in [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]:
+        timer.join(timeout=2)  # else it would end whoever called us, seconds later
+        assert not timer.is_alive()
+
+
+def test_the_module_is_the_program(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setattr(sys, "argv", ["mlflow-rest-export", "--version"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module("mlflow_rest_export", run_name="__main__")
+
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"mlflow-rest-export {mlflow_rest_export.__version__}\n"
+
+
+class Broken(io.StringIO):
+    """A stream whose reader went away."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(text)
+
+
+@pytest.mark.parametrize("stream", [Broken(), None])
+def test_nothing_that_is_said_can_fail_the_export(
+    stream: io.StringIO | None, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", stream)
+
+    assert export(ODD) == 0
+    assert len(list((place / "mlruns").glob("*/*/params"))) == 1
+
+
+def test_a_shard_and_groups_are_of_what_was_named(capsys: Captured) -> None:
+    assert export(INVOCATION, "--json", "-o", "export.mlflow.group_by=invocation") == 0
+    grouped = json.loads(capsys.readouterr().out)["runs"]
+    assert export(INVOCATION, "--json", "--shard", "1/2", uri="./other") == 0
+    first = json.loads(capsys.readouterr().out)["runs"]
+    assert export(INVOCATION, "--json", "--shard", "2/2", uri="./other") == 0
+    second = json.loads(capsys.readouterr().out)["runs"]
+
+    assert len(grouped) == 3
+    assert {run["job_id"] for run in first} ^ {run["job_id"] for run in second} == {
+        run["job_id"] for run in grouped[1:]
+    }
+
+
+def test_quiet_plans_say_nothing(capsys: Captured) -> None:
+    assert export(ODD, "--dry-run", "-q") == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_columns_of_a_table_are_taken_as_told(capsys: Captured) -> None:
+    assert export(TABLE, "--dry-run", "--map", "stderr=skip", "accuracy=metric") == 0
+
+    out = capsys.readouterr().out
+    assert "accuracy = 0.5" in out
+    assert "stderr" not in out
+
+
+def test_a_table_of_no_results_is_none(capsys: Captured, place: Path) -> None:
+    (place / "empty").mkdir()
+    (place / "empty" / "meta.yaml").write_text("")
+    export("empty", "--json")
+
+    assert json.loads(capsys.readouterr().out)["schema"] == 1
