@@ -6,13 +6,15 @@ of its own; what it gives up is tried again here, with the patience that all cal
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from mlflow_rest_export.answers import without_secrets
@@ -25,6 +27,7 @@ from mlflow_rest_export.extras import install_line, is_installed, require
 from mlflow_rest_export.tracking.protocol import StoredRun
 from mlflow_rest_export.transport import Call, Tls, Transport
 
+_Said = TypeVar("_Said")
 S3 = "https://s3.amazonaws.com"
 WHOLE = 8 * 1024 * 1024
 """Bytes up to which a file is sent in one request."""
@@ -34,6 +37,10 @@ AT_ONCE = 4
 """Parts of one file under way together, and in memory."""
 KEYS_LAST = timedelta(minutes=10)
 """Time after which the keys are asked for again: those of ``botocore`` are good for longer, always."""
+SLOWEST = 1e5
+"""Bytes a second that a link must carry: the parts under way are given this much time more."""
+LOOK = 0.2
+"""Seconds between two looks at the wish to stop."""
 METADATA = "169.254.169.254"
 """Where the last link of every chain of credentials asks; mentioned only when nothing else was found."""
 _ADVICE = (
@@ -43,6 +50,14 @@ _ADVICE = (
 _HOW = re.compile(r"Error performing \w+ \S+ in .*? - ")
 """What ``obstore`` tells of its own attempts."""
 _PASSING = re.compile(r"HTTP error|timed? ?out|status code: (408|429|5\d\d)|SlowDown", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class _Moved:
+    """When something last went forward, and the seconds that may pass without that."""
+
+    limit: float = 0.0
+    at: float = 0.0
 
 
 class ObjectStoreRoute:
@@ -72,26 +87,33 @@ class ObjectStoreRoute:
         whole = content.size <= WHOLE
         size = max(WHOLE, -(-content.size // PARTS))
         obstore = require("obstore", for_what="uploading to the object store")
+        moved = _Moved()
 
-        def put() -> None:
-            body = b"".join(content.chunks()) if whole else self._pieces(content)
-            obstore.put(store, key, body, use_multipart=not whole, chunk_size=size, max_concurrency=AT_ONCE)
+        def put() -> Awaitable[Any]:
+            body = b"".join(content.chunks()) if whole else self._pieces(content, moved)
+            sent: Awaitable[Any] = obstore.put_async(
+                store, key, body, use_multipart=not whole, chunk_size=size, max_concurrency=AT_ONCE
+            )
+            return sent
 
-        self._insist(put, doing=f"uploading {path} to run {run.run_id}")
+        moved.limit = self._conduct.timeout + min(content.size, AT_ONCE * size) / SLOWEST
+        self._insist(put, moved, doing=f"uploading {path} to run {run.run_id}")
 
     def read(self, run: StoredRun, path: str) -> Iterator[bytes]:
         """GET one file."""
         store, key = self._open(run, path)
         doing = f"reading {path} of run {run.run_id}"
         obstore = require("obstore", for_what="reading from the object store")
-        found = self._insist(lambda: obstore.get(store, key), doing=doing)
+        moved = _Moved(limit=self._conduct.timeout)
+        found = self._insist(lambda: obstore.get_async(store, key), moved, doing=doing)
         for piece in found.stream():
             yield bytes(piece)
 
-    def _pieces(self, content: Content) -> Iterator[bytes]:
+    def _pieces(self, content: Content, moved: _Moved) -> Iterator[bytes]:
         for piece in content.chunks():
             self._conduct.stop.check()
             yield piece
+            moved.at = time.monotonic()
             self._conduct.patience.progress()
 
     def _open(self, run: StoredRun, path: str) -> tuple[Any, str]:
@@ -149,14 +171,14 @@ class ObjectStoreRoute:
             raise SettingsError(f"AWS profiles need botocore: {install_line('botocore')}")
         return {} if keys is None else {"credential_provider": _provider(keys)}
 
-    def _insist(self, work: Callable[[], Any], *, doing: str) -> Any:  # noqa: ANN401  # as obstore answers
+    def _insist(self, begin: Callable[[], Awaitable[_Said]], moved: _Moved, *, doing: str) -> _Said:
         """Do it, again and again while what goes wrong may pass and there is patience."""
         conduct = self._conduct
         with conduct.patience.running():
             for number in itertools.count():
                 conduct.stop.check()
                 try:
-                    result = self._once(work, doing=doing)
+                    result = self._once(begin, moved, doing=doing)
                 except (ApiError, NoAnswer) as error:
                     wait = conduct.backoff.wait(number, asked=None, chance=conduct.chance())
                     if isinstance(error, ApiError) or wait > conduct.patience.left():
@@ -167,15 +189,29 @@ class ObjectStoreRoute:
                     return result
         raise AssertionError  # pragma: no cover - the loop has no end
 
-    def _once(self, work: Callable[[], Any], *, doing: str) -> Any:  # noqa: ANN401  # as obstore answers
+    def _once(self, begin: Callable[[], Awaitable[_Said]], moved: _Moved, *, doing: str) -> _Said:
         failures = require("obstore.exceptions", for_what="the object store")
         try:
             with self._conduct.pace.turn(self._conduct.stop.check):
-                return work()
+                return asyncio.run(self._watched(begin, moved, doing=doing))
         except (failures.BaseError, FileNotFoundError) as error:
             if isinstance(error, OSError) and error.errno is not None:  # our own file, not the store's object
                 raise
             raise _as_ours(error, failures, doing=doing) from None
+
+    async def _watched(self, begin: Callable[[], Awaitable[_Said]], moved: _Moved, *, doing: str) -> _Said:
+        """Wait for ``obstore``, but not through a wish to stop, nor through a silence."""
+        moved.at = time.monotonic()
+        task = asyncio.ensure_future(begin())
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=LOOK)
+                self._conduct.stop.check()
+                if not task.done() and time.monotonic() - moved.at > moved.limit:
+                    raise NoAnswer(f"{doing}: the object store did not answer in time", may_have_arrived=True)
+            return task.result()
+        finally:
+            task.cancel()
 
 
 def _provider(keys: KeySource) -> Callable[[], dict[str, object]]:

@@ -84,7 +84,7 @@ def place_of(artifact_uri: str, variables: Mapping[str, str], *, tls: Tls) -> St
 
 def _client(tls: Tls) -> dict[str, object]:
     """Give the settings of the HTTP client; proxies it finds in the environment as everybody does."""
-    client: dict[str, object] = {"connect_timeout": "10s", "timeout": "10m"}
+    client: dict[str, object] = {"connect_timeout": "10s", "timeout": "1h"}
     if tls.verify is False:
         client["allow_invalid_certificates"] = True
     elif isinstance(tls.verify, str):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 import responses
 from cloud_standins import S3
+from faults import FAULTS
 
 from mlflow_rest_export import __file__ as package
 from mlflow_rest_export.artifacts.object_store import ObjectStoreRoute
@@ -178,3 +180,31 @@ def test_a_key_file_that_is_not_there_closes_the_way() -> None:
 
     with pytest.raises(RouteUnavailable, match=r"its settings make no sense: .*/nowhere/key.json"):
         route.upload(dataclasses.replace(RUN, artifact_uri="gs://bucket/7/r1/artifacts"), "a", ABC)
+
+
+def test_a_store_that_falls_silent_is_not_waited_for_for_ever(s3: S3) -> None:
+    conduct = dataclasses.replace(_conduct(0.5), timeout=0.3)
+    route = _route(s3.variables, conduct)
+    s3.proxy.forget()
+    s3.proxy.inject(FAULTS["stall_before"], times=50)
+    begun = time.monotonic()
+
+    with pytest.raises(NoAnswer, match="did not answer in time"):
+        route.upload(RUN, "silent", ABC)
+
+    s3.proxy.forget()
+    assert time.monotonic() - begun < 30
+
+
+def test_a_wish_to_stop_ends_even_a_silence(s3: S3) -> None:
+    conduct = _conduct()
+    s3.proxy.forget()
+    s3.proxy.inject(FAULTS["stall_before"], times=50)
+    threading.Timer(0.5, conduct.stop.set).start()
+    begun = time.monotonic()
+
+    with pytest.raises(Interrupted):
+        _route(s3.variables, conduct).upload(RUN, "silent", ABC)
+
+    s3.proxy.forget()
+    assert time.monotonic() - begun < 5
