@@ -21,8 +21,8 @@ _LEADING_DOTS = re.compile(r"^\.\.+_?")
 _ESCAPE = re.compile(r"%(?=[0-9a-fA-F]{2})")
 _EMPTY_END = re.compile(r";(?=\?|$)|\?$")
 """Servers that decode a path take it apart as an address, too, and drop an empty query or parameter."""
-_DRIVE = re.compile(r"(?:file|[a-z]):", re.IGNORECASE)
-"""With this a path leads to another place on the server, by its own opinion."""
+_DRIVE = re.compile(r"(?:file|[^/]):", re.IGNORECASE)
+"""With this a path leads to another place on the server, by its own opinion (any character makes a drive)."""
 _HASH = 9
 """Characters by which what was cut is told apart: a hyphen and eight hex digits."""
 

@@ -18,11 +18,14 @@ from mlflow_rest_export import yaml_files
 from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.yaml_files import WrittenFloat, WrittenInt, load_yaml, parse_yaml, written
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)
+# PyYAML writes these three line breaks as they are and reads them back as a space
+WORDS = st.characters(exclude_characters="\x85\u2028\u2029", exclude_categories=["Cs"])
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(WORDS, max_size=20)
 DOCUMENTS = st.recursive(
     SCALARS,
     lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8) | st.integers(), inner, max_size=4)
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(WORDS, max_size=8) | st.integers(), inner, max_size=4)
     ),
     max_leaves=20,
 )

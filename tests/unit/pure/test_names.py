@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 import posixpath
 import re
 import urllib.parse
@@ -57,7 +56,7 @@ def survives(path: str, limits: Limits) -> bool:
         return False
     if re.search(r"[\x00-\x1f\x7f-\x9f\\]", path) or ("#" in path and not limits.hash_in_paths):
         return False
-    if pathlib.PureWindowsPath(path).drive or urllib.parse.urlsplit(path).scheme == "file":
+    if re.match("[^/]:", path) or urllib.parse.urlsplit(path).scheme == "file":
         return False
     stored = f"1/abc/artifacts/{path}"
     return not limits.paths_decoded_twice or decoded(stored) == stored
