@@ -179,7 +179,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for path, reason in cases.items():
         with pytest.raises(SourceError) as refused:
             load_yaml(path)
-        assert str(refused.value).startswith(f"cannot read {path}: {reason}")
+        assert str(refused.value).startswith(f"cannot read {path}: ")
+        assert reason in str(refused.value)
 
 
 def test_a_pipe_that_the_user_named_is_read() -> None:
