@@ -46,8 +46,20 @@ def _write_first(tracking: Tracking, job: Job) -> bool:
         job.run = tracking.get_run(run.run_id)
         if not (isinstance(error, ParamConflict) or job.run.deleted):
             raise
-        job.is_new = False  # if the run is ours all the same, another param is what it refuses
-        return claims.is_claimed(job.run) and claims.owner_of(job.run) == job.owner and not job.run.deleted
+        job.is_new = False
+        return _is_ours_all_the_same(tracking, job)
+    return True
+
+
+def _is_ours_all_the_same(tracking: Tracking, job: Job) -> bool:
+    """Say whether the run, which refused our claim together with other params, takes it or has it alone."""
+    run = job.stored()
+    if run.deleted or claims.owner_of(run) != job.owner:
+        return False
+    try:
+        tracking.log_values(run.run_id, params=claims.kept(job.planned().digest, job.owner))
+    except ParamConflict:
+        return False
     return True
 
 

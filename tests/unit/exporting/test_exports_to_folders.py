@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import threading
@@ -18,12 +19,13 @@ from mlflow_rest_export import marks
 from mlflow_rest_export.artifacts.files import FileArtifacts
 from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.content import BytesContent, Content
-from mlflow_rest_export.errors import Interrupted, SourceError, VerifyError
+from mlflow_rest_export.errors import ApiError, Interrupted, SourceError, VerifyError
 from mlflow_rest_export.exporting import claims
 from mlflow_rest_export.exporting.exporter import Habits
+from mlflow_rest_export.exporting.file_facts import HASHED_UP_TO
 from mlflow_rest_export.exporting.outcomes import Outcome
 from mlflow_rest_export.mlruns_layout import PARENT_TAG
-from mlflow_rest_export.records import Metric, RunRecord, RunStatus, Unreadable
+from mlflow_rest_export.records import Artifact, Dataset, Metric, RunRecord, RunStatus, Unreadable
 from mlflow_rest_export.tracking.protocol import StoredRun
 
 FILES = {"a.txt": b"aaa", "deep/b.txt": b"bbb", "empty": b""}
@@ -381,3 +383,70 @@ def test_what_verify_found_spoilt_is_sent_again_by_the_next_export(folder: Folde
     assert marked.status is RunStatus.FAILED
     assert mended.outcome is Outcome.EXPORTED
     assert folder.files()["a.txt"] == FILES["a.txt"]
+
+
+def test_a_large_file_is_hashed_on_its_way_and_not_sent_again(folder: Folder, tmp_path: Path) -> None:
+    large = tmp_path / "large.bin"
+    large.write_bytes(b"0123456789" * (HASHED_UP_TO // 10 + 1))
+    record = replace(
+        a_record(files=FILES), artifacts=(Artifact("large.bin", large), *a_record(files=FILES).artifacts)
+    )
+    folder.export(record)
+    receipt = json.loads(folder.files()[marks.RECEIPT])
+    sent: list[str] = []
+
+    class Noting(FileArtifacts):
+        """Notes what is sent."""
+
+        def upload(self, run: StoredRun, path: str, content: Content) -> None:
+            sent.append(path)
+            super().upload(run, path, content)
+
+    (again,) = folder.export(replace(record, params={"p": "2"}), artifacts=Noting())
+
+    assert receipt["files"]["large.bin"] == {
+        "size": large.stat().st_size,
+        "sha256": hashlib.sha256(large.read_bytes()).hexdigest(),
+    }
+    assert again.outcome is Outcome.EXPORTED
+    assert sent == [marks.RECEIPT]
+    assert json.loads(folder.files()[marks.RECEIPT])["files"] == receipt["files"]
+
+
+def test_datasets_are_named_once(folder: Folder) -> None:
+    record = replace(a_record(), datasets=(Dataset("gsm8k", "d1", "hf", "s", context="eval"),))
+
+    folder.export(record)
+    folder.store.update_run(folder.run().run_id, status=RunStatus.FAILED, end_time=1, run_name="x")
+    folder.export(record)
+
+    run = folder.run()
+    assert len(list((folder.root / run.experiment_id / run.run_id / "inputs").iterdir())) == 1
+
+
+def test_a_receipt_that_cannot_be_read_vouches_for_nothing(folder: Folder) -> None:
+    folder.export(a_record(files=FILES))
+
+    class Lost(FileArtifacts):
+        """Lists the receipt, but cannot give it."""
+
+        def read(self, run: StoredRun, path: str) -> Iterator[bytes]:
+            raise ApiError(f"reading {path} of {run.run_id}: gone", status=404)
+
+    (result,) = folder.export(a_record(files={**FILES, "a.txt": b"AAA"}), artifacts=Lost())
+
+    assert result.outcome is Outcome.EXPORTED
+    assert folder.files()["a.txt"] == b"AAA"
+
+
+def test_verify_tells_a_few_differences_and_counts_the_others(folder: Folder) -> None:
+    careful = replace(folder, habits=Habits(verify=True))
+    record = a_record(params={f"p{number}": "1" for number in range(15)})
+    careful.export(record)
+    run = folder.run()
+    for number in range(15):
+        (folder.root / run.experiment_id / run.run_id / f"params/p{number}").unlink()
+
+    (result,) = careful.export(record)
+
+    assert str(result.error).endswith("param p9 is missing and 5 more")

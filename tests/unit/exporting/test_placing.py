@@ -273,3 +273,14 @@ def test_a_deleted_experiment_is_refused_with_advice_or_restored(folder: Folder)
     found = folder.store.find_experiment("exp")
     assert found is not None
     assert not found.deleted
+
+
+def test_a_new_run_in_which_a_store_has_another_value_already_is_ours_all_the_same(folder: Folder) -> None:
+    def set_param(run: StoredRun) -> None:
+        folder.store.log_values(run.run_id, params={"p": "0"})
+
+    (result,) = export(Troubled(folder.root, after_create=set_param), a_record(params={"p": "1", "q": "1"}))
+
+    assert result.outcome is Outcome.EXPORTED
+    assert [change.field for change in result.adjustments] == ["param p"]
+    assert {key: value for key, value in folder.run().params.items() if len(key) == 1} == {"p": "0", "q": "1"}
