@@ -83,13 +83,12 @@ def apart(
     """
     forms = {raw: clean(raw) for raw in dict.fromkeys(raws)}
     names = dict(forms)
-    for digits in range(6, 65):
-        clashing = _clashing(names, share_folders=share_folders)
-        if not clashing:
-            break
+    digits = 6
+    while clashing := _clashing(names, share_folders=share_folders):
         for raw in clashing:
             digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()
             names[raw] = mark(forms[raw], digest[:digits])
+        digits += 1  # a name that looks like the mark of another is met with a longer one
     return names
 
 

@@ -31,7 +31,7 @@ class ProxiedRoute:
         self._base_url = base_url
         self._transport = transport
         self._store = store
-        self._in_parts = store is not None
+        self._in_parts = True
 
     def takes(self, artifact_uri: str) -> bool:
         """Say whether the artifacts are behind this very server."""
@@ -42,7 +42,8 @@ class ProxiedRoute:
 
     def upload(self, run: StoredRun, path: str, content: Content) -> None:
         """PUT one file; a second PUT replaces the first, so a lost answer is simply sent again."""
-        if content.size >= WORTH_IT_FROM and self._in_parts and self._sent_in_parts(run, path, content):
+        large = content.size >= WORTH_IT_FROM and self._in_parts
+        if large and self._store is not None and self._sent_in_parts(run, path, content, self._store):
             return
         call = Call(
             method="PUT",
@@ -64,13 +65,11 @@ class ProxiedRoute:
         except ApiError as error:
             raise _closed(error) or error from None
 
-    def _sent_in_parts(self, run: StoredRun, path: str, content: Content) -> bool:
-        if self._store is None:
-            return False
+    def _sent_in_parts(self, run: StoredRun, path: str, content: Content, store: Transport) -> bool:
         upload = MultipartUpload(
             api=f"{self._base_url}{API}",
             transport=self._transport,
-            store=self._store,
+            store=store,
             place=f"{_quoted(root_of(run, self._base_url))}/{_quoted(path)}",
             name=path.rpartition("/")[2],
             content=content,

@@ -150,6 +150,21 @@ def test_a_server_that_takes_no_parts_gets_all_large_files_whole_and_is_not_aske
     assert len(answers.asked["create"]) == 1
 
 
+def test_a_server_that_refuses_to_begin_is_an_error() -> None:
+    answers = Server("http://127.0.0.1:1", {"create": say(403, "no")})
+    with serving(answers) as server, pytest.raises(ApiError, match=r"in parts: .* answered 403"):
+        route(server).upload(RUN, f"a b/{NAME}", Zeros())
+
+
+def test_without_a_way_to_the_store_large_files_go_whole() -> None:
+    answers = Server("http://127.0.0.1:1")
+    with serving(answers) as server:
+        way = ProxiedRoute(server.url, Transport(conduct=conduct_of()))
+        way.upload(RUN, f"a b/{NAME}", Zeros())
+
+        assert (len(puts(server)), answers.asked) == (1, {})
+
+
 def test_too_few_signed_parts_are_none() -> None:
     answers = Server("http://127.0.0.1:1", signed=2)
     with serving(answers) as server:

@@ -222,6 +222,25 @@ def test_a_dataset_says_only_what_is_known_of_it() -> None:
     ]
 
 
+def test_a_dataset_that_two_runs_name_at_once_is_named_again() -> None:
+    """3.17.2 on sqlite answers one of two with 400 although nothing is wrong."""
+    with serving(TWICE, TWICE, NOTHING) as server:
+        client(server).log_inputs("r1", [Dataset("squad", "d1")])
+        assert len(server.received) == 3
+    with serving(TWICE) as server, pytest.raises(ApiError, match="naming the datasets of run r1"):
+        client(server).log_inputs("r1", [Dataset("squad", "d1")])
+    with serving(BAD) as server, pytest.raises(ApiError):
+        client(server).log_inputs("r1", [Dataset("squad", "d1")])
+    assert len(server.received) == 1
+
+
+def test_a_new_experiment_has_the_id_that_the_server_gave() -> None:
+    with serving(say(200, {"experiment_id": 12})) as server:
+        made = client(server).create_experiment("e")
+
+    assert (made.experiment_id, made.name, made.deleted) == ("12", "e", False)
+
+
 def test_a_run_is_brought_back_from_the_bin() -> None:
     with serving(NOTHING) as server:
         client(server).restore_run("r1")
