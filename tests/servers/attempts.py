@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.connection import Connection
-from mlflow_rest_export.exporting.exporter import Exporter
+from mlflow_rest_export.exporting.exporter import Exporter, Habits
 from mlflow_rest_export.exporting.outcomes import RunResult
 from mlflow_rest_export.exporting.stores import open_store
 from mlflow_rest_export.pace import Pace
@@ -55,6 +55,7 @@ class Attempt:
             artifacts=store.artifacts,
             conduct=conduct,
             wishes=lambda _: wishes,
+            habits=Habits(workers=self.workers),
         )
         return list(exporter.export(records))
 

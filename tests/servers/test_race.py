@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 from attempts import invocation
 from mlflow_server import MlflowServer, Variant
-from processes import exporting_processes
+from processes import ExportingProcess, exporting_processes
 from server_pool import Pool, Tally
 from stored_runs import StoredRuns
 
@@ -18,32 +19,45 @@ PROCESSES = 8
 NAMES = ["job one", "job two"]
 
 
+@pytest.fixture(scope="module")
+def processes() -> Iterator[list[ExportingProcess]]:
+    """The racers; starting them takes longer than a race."""
+    with exporting_processes(PROCESSES) as racers:
+        yield racers
+
+
 def test_processes_that_export_the_same_at_once_leave_one_run_a_job(
-    server: MlflowServer, pool: Pool, experiment: str, tmp_path: Path, long_run: bool, tally: Tally
+    server: MlflowServer,
+    pool: Pool,
+    processes: list[ExportingProcess],
+    experiment: str,
+    tmp_path: Path,
+    long_run: bool,
+    tally: Tally,
 ) -> None:
-    busy = pool.get(server.version, Variant(files=server.variant.files, workers=2))
+    two_workers = Variant(files=server.variant.files, workers=2)
+    busy = pool.get(server.version, two_workers) if long_run else server
     records = invocation(tmp_path, *NAMES)
     rounds = 20 if long_run else 2
     wrong: dict[int, list[str]] = {}
 
-    with exporting_processes(PROCESSES) as processes:
-        for number in range(rounds):
-            name = f"{experiment} {number}"
-            if server.variant.files:  # two who create one experiment at once may get two of this name there
-                requests.post(
-                    f"{busy.url}/api/2.0/mlflow/experiments/create", json={"name": name}, timeout=30
-                ).raise_for_status()
-            for process in processes:
-                process.order(uri=busy.url, experiment=name, folder=str(tmp_path), names=NAMES)
-            answers = [process.answer() for process in processes]
-            store = StoredRuns(busy, name)
-            found = [f"{one.label}: {what}" for one in records for what in store.faults(one)]
-            found += [str(run["error"]) for answer in answers for run in answer if run["error"]]
-            ids = {run["run_id"] for answer in answers for run in answer}
-            if len(ids) != len(NAMES) or len(store.runs()) != len(NAMES):
-                found.append(f"{len(ids)} run ids told, {len(store.runs())} runs there")
-            if found:
-                wrong[number] = found
+    for number in range(rounds):
+        name = f"{experiment} {number}"
+        if server.variant.files:  # two who create one experiment at once may get two of this name there
+            requests.post(
+                f"{busy.url}/api/2.0/mlflow/experiments/create", json={"name": name}, timeout=30
+            ).raise_for_status()
+        for process in processes:
+            process.order(uri=busy.url, experiment=name, folder=str(tmp_path), names=NAMES)
+        answers = [process.answer() for process in processes]
+        store = StoredRuns(busy, name)
+        found = [f"{one.label}: {what}" for one in records for what in store.faults(one)]
+        found += [str(run["error"]) for answer in answers for run in answer if run["error"]]
+        ids = {run["run_id"] for answer in answers for run in answer}
+        if len(ids) != len(NAMES) or len(store.runs()) != len(NAMES):
+            found.append(f"{len(ids)} run ids told, {len(store.runs())} runs there")
+        if found:
+            wrong[number] = found
 
     tally.add(f"races of {PROCESSES}, MLflow {server.kind}", rounds, len(wrong))
     assert not wrong

@@ -152,7 +152,7 @@ def test_an_outage_from_any_request_on_leaves_one_whole_run_a_job_once_the_spool
         export(results, proxy.url, f"{experiment} 0 direct")
         requests = len(proxy.seen)
     wrong = {}
-    numbers = range(1, requests + 1, 1 if long_run else 7)
+    numbers = range(1, requests + 1, 1 if long_run else 11)
 
     for number in numbers:
         place = f"{experiment} {number}"
