@@ -81,7 +81,7 @@ class StoredRuns:
             record: what was exported last.
             before: what had been exported into the same run; its points stay where the new ones differ.
         """
-        runs = [run for run in self.runs() if _tag(run, marks.KEY) == record.key]
+        runs = [run for run in self.runs() if tag_of(run, marks.KEY) == record.key]
         if len(runs) != 1:
             return [f"{len(runs)} runs instead of one: {[run['info']['status'] for run in runs]}"]
         (run,) = runs
@@ -89,7 +89,7 @@ class StoredRuns:
         wrong = [] if run["info"]["status"] == "FINISHED" else [f"status {run['info']['status']}"]
         params = {param["key"]: param["value"] for param in run["data"].get("params", [])}
         wrong += [f"param {key}" for key, value in record.params.items() if params.get(key) != value]
-        wrong += [f"tag {key}" for key, value in record.tags.items() if _tag(run, key) != value]
+        wrong += [f"tag {key}" for key, value in record.tags.items() if tag_of(run, key) != value]
         wrong += self._wrong_metrics(run, record, before)
         return wrong + self._wrong_files(run, run_id, record)
 
@@ -115,7 +115,7 @@ class StoredRuns:
             for artifact in record.artifacts
         }
         there = self.files(run_id)
-        wanted = contents.keys() | ({marks.RECEIPT} if contents else set())
+        wanted = contents.keys() | {marks.RECEIPT}
         if there.keys() != wanted:
             return [f"files {sorted(there.keys() ^ wanted)}"]
         return [f"file {path}" for path, content in contents.items() if self.content(run, path) != content]
@@ -140,5 +140,6 @@ def _order(point: Metric) -> tuple[int, int, float]:
     return point.step, point.timestamp, point.value
 
 
-def _tag(run: dict[str, Any], key: str) -> str | None:
+def tag_of(run: dict[str, Any], key: str) -> str | None:
+    """Give the value of a tag; None when the run lacks it."""
     return next((tag["value"] for tag in run["data"].get("tags", []) if tag["key"] == key), None)

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from attempts import Attempt, record
+from attempts import Attempt, invocation, record
 from fault_proxy import FaultProxy
 from faults import FAULTS, Fault, Kind
 from mlflow_server import MlflowServer
 from server_pool import Tally
-from stored_runs import StoredRuns
+from stored_runs import StoredRuns, tag_of
 
+from mlflow_rest_export import marks
+from mlflow_rest_export.exporting.grouping import grouped
 from mlflow_rest_export.exporting.outcomes import Outcome
+from mlflow_rest_export.mlruns_layout import PARENT_TAG
 from mlflow_rest_export.records import RunRecord
 
 pytestmark = pytest.mark.faults
@@ -29,13 +32,13 @@ class Sweep:
 
     Args:
         before: what was exported before the export under test; None: nothing.
-        wanted: what the run must be in the end.
+        wanted: what the runs must be in the end.
     """
 
     server: MlflowServer
     proxy: FaultProxy
     experiment: str
-    wanted: RunRecord
+    wanted: tuple[RunRecord, ...]
     before: RunRecord | None = None
     cases: int = 0
     wrong: dict[str, list[str]] = field(default_factory=dict)
@@ -45,8 +48,8 @@ class Sweep:
         """Count the requests of an export that meets no fault."""
         self._prepare("clean")
         self.proxy.forget()
-        (result,) = Attempt(uri=self.proxy.url, experiment=f"{self.experiment} clean").export(self.wanted)
-        assert result.outcome is Outcome.EXPORTED, result.error
+        results = Attempt(uri=self.proxy.url, experiment=f"{self.experiment} clean").export(*self.wanted)
+        assert [result.error for result in results] == [None] * len(results)
         return len(self.proxy.seen)
 
     def hit(self, name: str, number: int) -> None:
@@ -58,17 +61,28 @@ class Sweep:
         fault = FAULTS[name]
         self.proxy.inject(fault, number=number)
         attempt = Attempt(uri=self.proxy.url, experiment=experiment, answer_timeout=_timeout(fault))
-        (first,) = attempt.export(self.wanted)
+        first = attempt.export(*self.wanted)
         self.proxy.forget()
-        (second,) = Attempt(uri=self.proxy.url, experiment=experiment).export(self.wanted)
-        wrong = StoredRuns(self.server, experiment).faults(self.wanted, before=self.before)
-        if second.outcome not in {Outcome.EXPORTED, Outcome.UNCHANGED}:
-            wrong.append(f"re-run {second.outcome}: {second.error}")
-        if first.outcome is Outcome.EXPORTED and self.proxy.writes:
+        second = Attempt(uri=self.proxy.url, experiment=experiment).export(*self.wanted)
+        wrong = self._wrong_in(StoredRuns(self.server, experiment))
+        wrong += [f"re-run: {result.error}" for result in second if result.error]
+        if all(result.outcome is Outcome.EXPORTED for result in first) and self.proxy.writes:
             wrong.append(f"re-run wrote: {[seen.path for seen in self.proxy.writes]}")
         self.cases += 1
         if wrong:
-            self.wrong[f"{case}, at first {first.outcome.value} ({first.error})"] = wrong
+            self.wrong[f"{case}, at first {[(one.outcome.value, str(one.error)) for one in first]}"] = wrong
+
+    def _wrong_in(self, store: StoredRuns) -> list[str]:
+        wrong = [what for one in self.wanted for what in store.faults(one, before=self.before)]
+        runs = store.runs()
+        if len(runs) != len(self.wanted):
+            wrong.append(f"{len(runs)} runs")
+        ids = {tag_of(run, marks.KEY): run["info"]["run_id"] for run in runs}
+        for run in runs:
+            above = ids.get(tag_of(run, marks.PARENT))
+            if tag_of(run, PARENT_TAG) != above:
+                wrong.append(f"{run['info']['run_id']} is not under {above}")
+        return wrong
 
     def _prepare(self, case: str) -> None:
         if self.before is not None:
@@ -90,7 +104,7 @@ def _numbers(name: str, requests: int, *, long_run: bool) -> Iterator[int]:
 def test_a_fault_anywhere_leaves_exactly_one_whole_run(
     server: MlflowServer, proxy: FaultProxy, experiment: str, tmp_path: Path, long_run: bool, tally: Tally
 ) -> None:
-    sweep = Sweep(server, proxy, experiment, record(tmp_path))
+    sweep = Sweep(server, proxy, experiment, (record(tmp_path),))
     requests = sweep.requests()
 
     for name in FAULTS:
@@ -106,7 +120,7 @@ def test_a_fault_anywhere_in_an_update_leaves_exactly_one_whole_run(
 ) -> None:
     before = record(tmp_path, files=3, metrics=4, steps=0)
     wanted = record(tmp_path, files=5, metrics=12, steps=0, shift=1)
-    sweep = Sweep(server, proxy, experiment, wanted, before)
+    sweep = Sweep(server, proxy, experiment, (wanted,), before)
     requests = sweep.requests()
 
     for name in FAULTS if long_run else (SAMPLE, "unavailable_503_after", "stall_after"):
@@ -114,4 +128,20 @@ def test_a_fault_anywhere_in_an_update_leaves_exactly_one_whole_run(
             sweep.hit(name, number)
 
     tally.add(f"faults, update, MLflow {server.kind}", sweep.cases, len(sweep.wrong))
+    assert not sweep.wrong
+
+
+def test_a_fault_anywhere_leaves_all_jobs_of_an_invocation_whole_under_their_parent(
+    server: MlflowServer, proxy: FaultProxy, experiment: str, tmp_path: Path, long_run: bool, tally: Tally
+) -> None:
+    found = list(grouped(invocation(tmp_path, "a job", "another job")))
+    wanted = tuple(one for one in found if isinstance(one, RunRecord))
+    sweep = Sweep(server, proxy, experiment, wanted)
+    requests = sweep.requests()
+
+    for name in FAULTS if long_run else (SAMPLE,):
+        for number in range(1, requests + 1, 1 if long_run else 4):
+            sweep.hit(name, number)
+
+    tally.add(f"faults, invocation with parent, MLflow {server.kind}", sweep.cases, len(sweep.wrong))
     assert not sweep.wrong
