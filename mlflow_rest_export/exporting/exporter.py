@@ -141,7 +141,9 @@ class Exporter:
         if job.is_open and not job.owner:
             raise lost_too_often(job)
         if job.is_open:
-            for file in filling.files_to_send(self.artifacts, job):
+            files = filling.files_to_send(self.artifacts, job)
+            self.progress.files_found(len(files), sum(file.content.size for file in files))
+            for file in files:
                 self._send(file, job)
             self._finish(job)
 

@@ -121,8 +121,10 @@ def distrust(artifacts: Artifacts, job: Job) -> None:
 
 
 def mark_failed(tracking: Tracking, job: Job, status: RunStatus, reason: str) -> None:
-    """Say on the run itself that it is not complete, and why."""
+    """Say on the run itself that it is not complete, and why, unless somebody else has taken it over."""
     run, plan = job.stored(), job.planned()
+    if claims.owner_of(tracking.get_run(run.run_id)) != job.owner:
+        return
     tracking.log_values(run.run_id, tags={marks.ERROR: clean_text(reason)[:500]})
     tracking.update_run(run.run_id, status=status, end_time=plan.end_time, run_name=plan.run_name)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from mlflow_rest_export import marks
@@ -147,7 +147,7 @@ class Placing:
         parent = self.parent_of(job)
         if parent is not None:
             tags[PARENT_TAG] = parent
-        job.run = self.tracking.create_run(
+        made = self.tracking.create_run(
             NewRun(
                 experiment_id=self._experiment(job).experiment_id,
                 run_name=wanted.run_name,
@@ -155,6 +155,7 @@ class Placing:
                 tags=tags,
             )
         )
+        job.run = replace(made, tags={**tags, **made.tags})  # hosts may leave them out of their answer
         job.is_new = True
         self._run_ids[job.record.key] = job.run.run_id
 

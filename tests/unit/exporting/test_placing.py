@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -284,3 +285,38 @@ def test_a_new_run_in_which_a_store_has_another_value_already_is_ours_all_the_sa
     assert result.outcome is Outcome.EXPORTED
     assert [change.field for change in result.adjustments] == ["param p"]
     assert {key: value for key, value in folder.run().params.items() if len(key) == 1} == {"p": "0", "q": "1"}
+
+
+def test_a_failure_is_not_marked_on_a_run_that_somebody_else_has_taken_over(folder: Folder) -> None:
+    """Somebody elsewhere took us for dead, and completed the run before our own attempt failed."""
+
+    def take_and_fail(number: int) -> None:
+        if number == 2:
+            (run,) = folder.runs()
+            plan = plan_of(a_record(), folder.store)
+            folder.store.log_values(run.run_id, params=claims.takeover(run, plan.digest, "elsewhere:1:2:3:4"))
+            folder.store.update_run(run.run_id, status=RunStatus.FINISHED, end_time=1, run_name="theirs")
+            raise LOST
+
+    (result,) = export(Troubled(folder.root, before_search=take_and_fail), a_record())
+
+    assert result.outcome is Outcome.FAILED
+    assert (folder.run().status, folder.run().tags.get(marks.ERROR)) == (RunStatus.FINISHED, None)
+
+
+class Laconic(FileTracking):
+    """A folder that answers a creation without tags, and whose searches lag behind."""
+
+    def create_run(self, new: NewRun) -> StoredRun:
+        return replace(super().create_run(new), tags={})
+
+    def find_runs(self, experiment_id: str, lookups: Sequence[Lookup]) -> Iterator[StoredRun]:
+        del experiment_id, lookups
+        return iter(())
+
+
+def test_our_own_run_takes_part_in_the_election_though_no_search_shows_it_yet(folder: Folder) -> None:
+    (result,) = export(Laconic(folder.root), a_record())
+
+    assert result.outcome is Outcome.EXPORTED
+    assert folder.run().status is RunStatus.FINISHED
