@@ -60,7 +60,10 @@ def clean_path(raw: str, limits: Limits) -> str:
     path = "/".join(part for part in parts if part not in {"", ".", ".."}) or "file"
     if limits.paths_decoded_twice:
         path = _EMPTY_END.sub("_", path)
-    return path.replace(":", "_", 1) if _DRIVE.match(path) else path
+    if _DRIVE.match(path):
+        first, slash, rest = path.partition("/")
+        path = first.replace(":", "_") + slash + rest
+    return path
 
 
 def apart(
