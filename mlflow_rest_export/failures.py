@@ -83,8 +83,6 @@ def _why(error: requests.RequestException, chain: list[BaseException], host: str
         for cause in chain:
             if isinstance(cause, kind):
                 return sentence.format(host=host, said=_said(cause))
-    if isinstance(error, requests.exceptions.Timeout):
-        return f"{host} did not answer in time"
     if isinstance(error, _NONSENSE):
         return f"no request can be made for {host or 'this address'} ({_said(error)})"
     return f"the connection to {host} broke ({_said(chain[-1])})"

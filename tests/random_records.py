@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from mlflow_rest_export import marks, plan
+from mlflow_rest_export import fitting, marks
 from mlflow_rest_export.records import Adjustment, Artifact, Lookup, Metric, RunRecord
 
 START = 1_795_374_396_315
@@ -71,7 +71,7 @@ PATHS = (
     )
 )
 NUMBERS = st.floats() | st.sampled_from([0.1, 5e-324, 1.7976931348623157e308, 2.0**53 + 2])
-CUT = plan.CUT
+CUT = fitting.CUT
 
 
 @st.composite

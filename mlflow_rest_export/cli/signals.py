@@ -61,7 +61,7 @@ class Signals:
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         """Handle one signal, in the main thread."""
         del frame
-        if self._came is not None:
+        if self._came is not None:  # pragma: no cover - as ``_end``
             self._end()
         self._came = number
         if self._patience:

@@ -176,6 +176,11 @@ def test_a_name_that_no_file_can_have_is_told_like_any_other(capsys: Captured, n
     assert capsys.readouterr().err.startswith("failed: ")
 
 
+def test_what_cannot_be_read_needs_no_store_to_be_told(capsys: Captured) -> None:
+    assert main(["export", "nothing.csv"]) == 1
+    assert "there is no file or folder nothing.csv" in capsys.readouterr().err
+
+
 def test_without_a_store_the_usage_is_wrong(capsys: Captured, place: Path) -> None:
     assert main(["export", str(ODD)]) == 2
 

@@ -171,6 +171,7 @@ def test_names_of_experiments_are_taken_as_they_are() -> None:
         ("postgresql+psycopg2://me:canary@h/db", r"postgresql\+psycopg2: names the database"),
         ("ftp://h", "no MLflow host is known for tracking URIs that begin with ftp:"),
         ("mlflow://h", "no MLflow host is known"),
+        ("xhttp://databricks", "no MLflow host is known"),
     ],
 )
 def test_an_address_of_no_known_host_is_told_with_what_would_be_one(uri: str, said: str) -> None:
