@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from fault_proxy import FaultProxy
@@ -20,10 +20,12 @@ class Turns:
 
     Args:
         seed: makes the same draws for the same requests.
+        first: clients whose requests come first, in this order; only then the others are drawn.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, first: Sequence[int] = ()) -> None:
         self._lot = random.Random(seed)
+        self._first = list(first)
         self._waiting: dict[int, threading.Event] = {}
         self._changed = threading.Condition()
         self._answered = threading.Event()
@@ -63,17 +65,20 @@ class Turns:
     def _draw(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._over)
+                self._changed.wait_for(self._somebody_can_go)
             threading.Event().wait(GATHERING)
             with self._changed:
                 if self._over:
                     return
-                client = self._lot.choice(sorted(self._waiting))
+                client = self._first.pop(0) if self._first else self._lot.choice(sorted(self._waiting))
                 turn = self._waiting.pop(client)
             self.order.append(client)
             self._answered.clear()
             turn.set()
             self._answered.wait(10)
+
+    def _somebody_can_go(self) -> bool:
+        return self._over or (self._first[0] in self._waiting if self._first else bool(self._waiting))
 
     def _end(self) -> None:
         with self._changed:

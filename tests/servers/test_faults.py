@@ -75,8 +75,9 @@ class Sweep:
     def _wrong_in(self, store: StoredRuns) -> list[str]:
         wrong = [what for one in self.wanted for what in store.faults(one, before=self.before)]
         runs = store.runs()
-        if len(runs) != len(self.wanted):
-            wrong.append(f"{len(runs)} runs")
+        gone = store.runs("DELETED_ONLY")
+        if len(runs) != len(self.wanted) or gone:
+            wrong.append(f"{len(runs)} runs, {len(gone)} deleted")
         ids = {tag_of(run, marks.KEY): run["info"]["run_id"] for run in runs}
         for run in runs:
             above = ids.get(tag_of(run, marks.PARENT))

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import requests
 from attempts import Attempt, invocation
 from interleaving import Turns
 from mlflow_server import MlflowServer
@@ -20,11 +21,17 @@ EXPORTERS = 3
 NAMES = ["one", "two"]
 
 
-def wrong_after(server: MlflowServer, experiment: str, folder: Path, *, seed: int) -> list[str]:
-    """Let the exporters run with the draws of one seed, and say what is wrong then."""
+LATE_CREATION = [0] * 3 + [1] * 6 + [0] * 2
+"""Exporter 0 has searched (version, experiment, search); 1 does so, too, creates its two runs and looks;
+then 0 creates its own, which 1 never sees."""
+
+
+def wrong_after(
+    server: MlflowServer, experiment: str, folder: Path, turns: Turns, exporters: int
+) -> list[str]:
+    """Let the exporters take their turns, and say what is wrong then."""
     records = invocation(folder, *NAMES)
-    turns = Turns(seed)
-    with turns.proxies(server.port, EXPORTERS) as proxies, ThreadPoolExecutor(EXPORTERS) as pool:
+    with turns.proxies(server.port, exporters) as proxies, ThreadPoolExecutor(exporters) as pool:
         attempts = [Attempt(uri=proxy.url, experiment=experiment, workers=1) for proxy in proxies]
         answers = list(pool.map(lambda attempt: attempt.export(*records), attempts))
     store = StoredRuns(server, experiment)
@@ -42,8 +49,32 @@ def test_whatever_the_order_of_requests_three_exporters_leave_one_run_a_job(
 ) -> None:
     seeds = range(100 if long_run else 3)
 
-    found = {seed: wrong_after(server, f"{experiment} {seed}", tmp_path, seed=seed) for seed in seeds}
+    found = {
+        seed: wrong_after(server, f"{experiment} {seed}", tmp_path, Turns(seed), EXPORTERS) for seed in seeds
+    }
 
     wrong = {seed: faults for seed, faults in found.items() if faults}
     tally.add(f"interleaved exports of {EXPORTERS}, MLflow {server.kind}", len(seeds), len(wrong))
+    assert not wrong
+
+
+def test_a_run_created_after_everybody_else_has_looked_is_the_only_one_or_none(
+    server: MlflowServer, experiment: str, tmp_path: Path, long_run: bool, tally: Tally
+) -> None:
+    """Which of the two has the smaller id is a matter of luck, so it is done several times."""
+    seeds = range(20 if long_run else 5)
+    for seed in seeds:
+        requests.post(
+            f"{server.url}/api/2.0/mlflow/experiments/create",
+            json={"name": f"{experiment} {seed}"},
+            timeout=30,
+        ).raise_for_status()
+
+    found = {
+        seed: wrong_after(server, f"{experiment} {seed}", tmp_path, Turns(seed, first=LATE_CREATION), 2)
+        for seed in seeds
+    }
+
+    wrong = {seed: faults for seed, faults in found.items() if faults}
+    tally.add(f"creations after the look, MLflow {server.kind}", len(seeds), len(wrong))
     assert not wrong
