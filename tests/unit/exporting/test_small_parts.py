@@ -9,17 +9,20 @@ from pathlib import Path
 
 import pytest
 from clocks import conduct_of
-from folder_exports import a_record
+from folder_exports import Folder, a_record, plan_of
 
+from mlflow_rest_export import marks
 from mlflow_rest_export.artifacts.chooser import ChosenRoutes
+from mlflow_rest_export.artifacts.files import FileArtifacts
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.content import BytesContent, FileContent, content_of, sha256
-from mlflow_rest_export.errors import ApiError, ExportError, SettingsError, SourceError
+from mlflow_rest_export.errors import ApiError, ExportError, SettingsError, SourceError, VerifyError
 from mlflow_rest_export.exporting.file_facts import HASHED_UP_TO, facts_of
 from mlflow_rest_export.exporting.filling import HashedWhileSent
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult, error_json
 from mlflow_rest_export.exporting.stores import open_rest, open_store
-from mlflow_rest_export.records import Adjustment, Artifact
+from mlflow_rest_export.exporting.verify import verify
+from mlflow_rest_export.records import Adjustment, Artifact, Dataset, RunStatus
 from mlflow_rest_export.tracking.files import FileTracking
 from mlflow_rest_export.tracking.rest import RestTracking
 
@@ -165,3 +168,60 @@ def test_a_result_that_fails_keeps_what_is_known_of_the_run() -> None:
     failed = RunResult(label="abc.0", outcome=Outcome.EXPORTED, run_id="r1").failed(error)
 
     assert (failed.outcome, failed.error, failed.run_id) == (Outcome.FAILED, error, "r1")
+
+
+def test_verify_tells_a_few_differences_and_counts_the_others(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "mlruns")
+    record = a_record(params={f"p{number:02}": "1" for number in range(14)})
+    folder.export(record)
+    run = folder.run()
+    place = folder.root / run.experiment_id / run.run_id
+    for param in (place / "params").glob("p*"):
+        param.unlink()
+    (place / "tags" / "t").unlink()
+    folder.store.update_run(run.run_id, status=RunStatus.FAILED, end_time=1, run_name=run.run_name)
+
+    with pytest.raises(VerifyError) as told:
+        verify(folder.store, FileArtifacts(), plan_of(record, folder.store), run.run_id, volatile=frozenset())
+    said = str(told.value)
+    assert said.startswith(f"run {run.run_id} differs from what was exported: param p00 is missing; ")
+    assert said.endswith("param p09 is missing and 6 more")
+
+
+def test_verify_tells_a_missing_tag_and_another_status(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "mlruns")
+    folder.export(a_record())
+    run = folder.run()
+    (folder.root / run.experiment_id / run.run_id / "tags" / "t").unlink()
+    folder.store.update_run(run.run_id, status=RunStatus.FAILED, end_time=1, run_name=run.run_name)
+
+    with pytest.raises(VerifyError, match="tag t is missing; status is FAILED, not FINISHED"):
+        verify(
+            folder.store, FileArtifacts(), plan_of(a_record(), folder.store), run.run_id, volatile=frozenset()
+        )
+
+
+def test_a_large_file_arrives_with_its_hash_in_the_receipt_and_is_not_sent_again(tmp_path: Path) -> None:
+    large = tmp_path / "large.bin"
+    with large.open("wb") as file:
+        file.truncate(HASHED_UP_TO + 1)
+    folder = Folder(tmp_path / "mlruns")
+    record = replace(a_record(), artifacts=(Artifact("large.bin", large),))
+    folder.export(record)
+    receipt = json.loads(folder.files()[marks.RECEIPT])
+
+    assert receipt["files"]["large.bin"] == {
+        "size": HASHED_UP_TO + 1,
+        "sha256": hashlib.sha256(large.read_bytes()).hexdigest(),
+    }
+    assert folder.export(record)[0].outcome is Outcome.UNCHANGED
+
+
+def test_datasets_are_recorded_with_the_run(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "mlruns")
+    record = replace(a_record(), datasets=(Dataset("squad", "d1", context="eval"),))
+    (result,) = folder.export(record)
+
+    (stored,) = (folder.root / folder.run().experiment_id / "datasets").glob("*/meta.yaml")
+    assert "name: squad" in stored.read_text()
+    assert result.adjustments == ()
