@@ -143,6 +143,7 @@ class Transport:
     def stream(self, call: Call) -> Iterator[bytes]:
         """Send a call and give the body of its good answer in pieces; errors as ``send``."""
         response = self._insist(call, self._open)
+        response.raw.enforce_content_length = True  # else urllib3 1.26 takes a file cut short for a whole one
         try:
             for piece in response.iter_content(1 << 20):
                 self.conduct.patience.progress()
