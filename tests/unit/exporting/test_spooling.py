@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +12,14 @@ from folder_exports import WISHES, Folder, a_record
 
 from mlflow_rest_export.artifacts.files import FileArtifacts
 from mlflow_rest_export.conduct import Conduct
+from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import ApiError, NoAnswer, PlanError, StoreError
+from mlflow_rest_export.exporting.exporter import Exporter
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
-from mlflow_rest_export.exporting.spool import Spool
-from mlflow_rest_export.exporting.stores import Store
+from mlflow_rest_export.exporting.spool import Spool, is_outage
+from mlflow_rest_export.exporting.stores import Store, open_store
+from mlflow_rest_export.pace import Pace
+from mlflow_rest_export.retry import Patience
 from mlflow_rest_export.tracking.files import FileTracking
 
 DOWN = NoAnswer("creating run x: nothing listens at host (connection refused)", may_have_arrived=False)
@@ -94,3 +100,23 @@ def test_a_run_that_cannot_be_spooled_is_told_with_why_it_was_to_be(tmp_path: Pa
     assert result.outcome is Outcome.FAILED
     assert "no such file" in str(result.error).lower()
     assert "connection refused" in str(result.error)
+
+
+def test_hundreds_of_jobs_for_a_silent_server_take_no_longer_than_one() -> None:
+    records = [a_record(str(number)) for number in range(300)]
+    conduct = Conduct(
+        patience=Patience(clock=time.monotonic, first_contact=0.5, stall=0.5),
+        pace=Pace(8, clock=time.monotonic),
+    )
+    begin = time.monotonic()
+
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        store = open_store(f"http://127.0.0.1:{silent.getsockname()[1]}", Connection(), conduct)
+        exporter = Exporter(
+            tracking=store.tracking, artifacts=store.artifacts, conduct=conduct, wishes=lambda _: WISHES
+        )
+        results = list(exporter.export(records))
+
+    assert time.monotonic() - begin < 20
+    assert len(results) == 300
+    assert all(result.error is not None and is_outage(result.error) for result in results)
