@@ -129,7 +129,7 @@ def test_exporters_at_the_same_time_leave_one_whole_run(workspace: Workspace, tm
 
 def test_addresses_that_expire_all_the_time_cost_time_only(workspace: Workspace, tmp_path: Path) -> None:
     wanted = record(tmp_path, files=9)
-    workspace.stores.fleeting = 4
+    workspace.stores.fleeting = 3  # two for one file break the first export off, one is renewed in the second
 
     (result,) = Attempt(
         uri="databricks",
@@ -138,7 +138,7 @@ def test_addresses_that_expire_all_the_time_cost_time_only(workspace: Workspace,
         workers=1,
     ).export(wanted)
 
-    assert result.outcome is Outcome.FAILED or differences(workspace, "/Shared/demo", wanted) == []
+    assert result.outcome is Outcome.FAILED
     (again,) = export(login("pat", workspace.url, tmp_path), "/Shared/demo", wanted)
     assert again.outcome in {Outcome.EXPORTED, Outcome.UNCHANGED}
     assert differences(workspace, "/Shared/demo", wanted) == []

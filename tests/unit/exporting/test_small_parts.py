@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from clocks import conduct_of
-from folder_exports import Folder, a_record, plan_of
+from folder_exports import Folder, a_record, created, plan_of
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.artifacts.chooser import ChosenRoutes
 from mlflow_rest_export.artifacts.files import FileArtifacts
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.content import BytesContent, FileContent, content_of, sha256
-from mlflow_rest_export.errors import ApiError, ExportError, SettingsError, SourceError, VerifyError
+from mlflow_rest_export.errors import (
+    ApiError,
+    ExportError,
+    ParamConflict,
+    SettingsError,
+    SourceError,
+    VerifyError,
+)
 from mlflow_rest_export.exporting.file_facts import HASHED_UP_TO, facts_of
-from mlflow_rest_export.exporting.filling import HashedWhileSent
+from mlflow_rest_export.exporting.filling import HashedWhileSent, distrust, finish, write_values
+from mlflow_rest_export.exporting.jobs import Job
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult, error_json
+from mlflow_rest_export.exporting.owner import Owner
 from mlflow_rest_export.exporting.stores import open_rest, open_store
 from mlflow_rest_export.exporting.verify import verify
-from mlflow_rest_export.records import Adjustment, Artifact, Dataset, RunStatus
+from mlflow_rest_export.records import Adjustment, Artifact, Dataset, Metric, RunStatus
 from mlflow_rest_export.tracking.files import FileTracking
 from mlflow_rest_export.tracking.rest import RestTracking
 
@@ -225,3 +235,71 @@ def test_datasets_are_recorded_with_the_run(tmp_path: Path) -> None:
     (stored,) = (folder.root / folder.run().experiment_id / "datasets").glob("*/meta.yaml")
     assert "name: squad" in stored.read_text()
     assert result.adjustments == ()
+
+
+class Refusing(FileTracking):
+    """A folder that refuses the first values, as servers may."""
+
+    def __init__(self, root: Path, *refusals: ExportError) -> None:
+        super().__init__(root)
+        self.refusals = list(refusals)
+
+    def log_values(
+        self,
+        run_id: str,
+        *,
+        metrics: Iterable[Metric] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        if params and self.refusals:
+            raise self.refusals.pop(0)
+        super().log_values(run_id, metrics=metrics, params=params, tags=tags)
+
+
+def new_job(root: Path) -> Job:
+    """A job whose run this process has just created."""
+    store = FileTracking(root)
+    job = Job(a_record(files={"f": b"data"}))
+    job.plan = plan_of(job.record, store)
+    job.owner = Owner.of_this_process().mark()
+    job.run = created(store, job.plan, job.owner)
+    job.is_new = True
+    return job
+
+
+CONFLICT = ParamConflict("another value", status=400)
+
+
+def test_a_refusal_that_has_nothing_to_do_with_the_election_is_told(tmp_path: Path) -> None:
+    job = new_job(tmp_path / "mlruns")
+    store = Refusing(tmp_path / "mlruns", ApiError("not allowed", status=403))
+
+    with pytest.raises(ApiError, match="not allowed"):
+        write_values(store, job)
+
+
+def test_a_run_that_takes_the_claim_alone_is_ours_and_one_that_does_not_is_lost(tmp_path: Path) -> None:
+    ours, lost = new_job(tmp_path / "one"), new_job(tmp_path / "other")
+
+    assert write_values(Refusing(tmp_path / "one", CONFLICT), ours)
+    assert not write_values(Refusing(tmp_path / "other", CONFLICT, CONFLICT), lost)
+    assert FileTracking(tmp_path / "one").get_run(ours.stored().run_id).params["p"] == "1"
+    assert FileTracking(tmp_path / "other").get_run(lost.stored().run_id).params == {}
+
+
+def test_a_file_that_nobody_had_to_send_is_in_the_receipt_with_its_hash(tmp_path: Path) -> None:
+    job = new_job(tmp_path / "mlruns")
+    finish(FileTracking(tmp_path / "mlruns"), FileArtifacts(), job)
+    stored = b"".join(FileArtifacts().read(job.stored(), marks.RECEIPT))
+
+    assert json.loads(stored)["files"]["f"]["sha256"] == hashlib.sha256(b"data").hexdigest()
+
+
+@pytest.mark.parametrize("uploads", [True, False])
+def test_a_receipt_is_taken_back_where_there_is_one(tmp_path: Path, uploads: bool) -> None:
+    job = new_job(tmp_path / "mlruns")
+    job.plan = replace(job.planned(), with_receipt=uploads)
+    distrust(FileArtifacts(), job)
+
+    assert (marks.RECEIPT in FileArtifacts().listing(job.stored())) is uploads

@@ -244,6 +244,7 @@ def test_a_name_that_is_also_a_folder_is_marked_where_names_are_paths() -> None:
     assert re.fullmatch(r"a-[0-9a-f]{6}", keys_apart(["a", "a/b"])["a"])
     free = replace(STRICTEST, keys_share_folders=False)
     assert keys_apart(["a", "a/b"], free) == {"a": "a", "a/b": "a/b"}
+    assert re.fullmatch(r"a_-[0-9a-f]{6}", keys_apart(["a#", "a_"], free)["a#"])
 
 
 def test_a_marked_file_keeps_its_ending_and_its_folder() -> None:
