@@ -28,7 +28,7 @@ import result_samples as samples
 from result_mutations import as_text, mutated
 
 from mlflow_rest_export.limits import STRICTEST
-from mlflow_rest_export.plan import Wishes, build
+from mlflow_rest_export.planning.plan import Wishes, build
 from mlflow_rest_export.records import RunRecord, Unreadable
 
 SEEDS = {

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from mlflow_rest_export.calls import ExportCall
 from mlflow_rest_export.client import Client
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.config import check_destination, read_environment, resolve
 from mlflow_rest_export.errors import ExportError
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.stores import open_store
+from mlflow_rest_export.network.conduct import Conduct
 
 
 def export_results(

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlflow_rest_export import plan
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.config import Layers, Settings
 from mlflow_rest_export.errors import ExportError, SettingsError
 from mlflow_rest_export.exporting.exporter import Exporter, Habits
@@ -21,7 +19,9 @@ from mlflow_rest_export.exporting.shards import Shard
 from mlflow_rest_export.exporting.spool import Spool
 from mlflow_rest_export.exporting.stores import open_store
 from mlflow_rest_export.limits import STRICTEST
-from mlflow_rest_export.plan import ExportPlan, Wishes
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.planning import plan
+from mlflow_rest_export.planning.plan import ExportPlan, Wishes
 from mlflow_rest_export.progress import NoProgress, Progress
 from mlflow_rest_export.records import RunRecord, Unreadable
 from mlflow_rest_export.sources import selection

@@ -15,9 +15,9 @@ from typing import Literal, final
 from mlflow_rest_export.content import BytesContent, content_of
 from mlflow_rest_export.errors import ExportError, SourceError
 from mlflow_rest_export.exporting.spool import is_outage
-from mlflow_rest_export.fitting import Fitting
 from mlflow_rest_export.limits import Limits
-from mlflow_rest_export.names import clean_path
+from mlflow_rest_export.planning.fitting import Fitting
+from mlflow_rest_export.planning.names import clean_path
 from mlflow_rest_export.records import Adjustment, Metric, RunStatus
 from mlflow_rest_export.tracking.protocol import Artifacts, StoredRun, Tracking
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.spool import is_outage
-from mlflow_rest_export.sources import nemo_folders as folders
-from mlflow_rest_export.sources.nemo_documents import is_results, read_results
-from mlflow_rest_export.sources.nemo_stages import read_stages
+from mlflow_rest_export.sources.nemo import folders
+from mlflow_rest_export.sources.nemo.documents import is_results, read_results
+from mlflow_rest_export.sources.nemo.stages import read_stages
 
 SCRIPTS = ("run.sh", "run.sub")
 """What the launcher writes into the folder of a job before the job begins."""

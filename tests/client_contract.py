@@ -15,21 +15,21 @@ import pytest
 from mlflow_rest_export import marks
 from mlflow_rest_export.artifacts.chooser import ChosenRoutes
 from mlflow_rest_export.artifacts.routes_of import artifacts_of
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.content import BytesContent
 from mlflow_rest_export.errors import ApiError, ParamConflict
 from mlflow_rest_export.exporting.exporter import Exporter
 from mlflow_rest_export.exporting.owner import Owner
 from mlflow_rest_export.limits import parse_version
-from mlflow_rest_export.pace import Pace
-from mlflow_rest_export.plan import Wishes
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.pace import Pace
+from mlflow_rest_export.network.retry import Patience
+from mlflow_rest_export.network.transport import Call, Transport
+from mlflow_rest_export.planning.plan import Wishes
 from mlflow_rest_export.records import Dataset, Lookup, Metric, RunRecord, RunStatus
-from mlflow_rest_export.retry import Patience
 from mlflow_rest_export.targets.choice import choose
 from mlflow_rest_export.tracking.protocol import NewRun, StoredRun
 from mlflow_rest_export.tracking.rest import RestTracking
-from mlflow_rest_export.transport import Call, Transport
 
 START = 1_795_374_396_315
 """Milliseconds: when the run of each case began."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mlflow_rest_export.conduct import Conduct, Stop
-from mlflow_rest_export.pace import Pace
-from mlflow_rest_export.retry import Backoff, Patience
+from mlflow_rest_export.network.conduct import Conduct, Stop
+from mlflow_rest_export.network.pace import Pace
+from mlflow_rest_export.network.retry import Backoff, Patience
 
 
 class Clock:

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlflow_rest_export import marks, plan
+from mlflow_rest_export import marks
 from mlflow_rest_export.artifacts.files import FileArtifacts
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.exporting.exporter import Exporter, Habits
 from mlflow_rest_export.exporting.file_facts import facts_of
 from mlflow_rest_export.exporting.outcomes import RunResult
-from mlflow_rest_export.plan import ExportPlan, Wishes
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.planning import plan
+from mlflow_rest_export.planning.plan import ExportPlan, Wishes
 from mlflow_rest_export.records import Artifact, Lookup, Metric, RunRecord, Unreadable
 from mlflow_rest_export.tracking.files import FileTracking
 from mlflow_rest_export.tracking.protocol import NewRun, StoredRun

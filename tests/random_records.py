@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from mlflow_rest_export import fitting, marks
+from mlflow_rest_export import marks
+from mlflow_rest_export.planning import fitting
 from mlflow_rest_export.records import Adjustment, Artifact, Lookup, Metric, RunRecord
 
 START = 1_795_374_396_315

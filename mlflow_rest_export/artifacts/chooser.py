@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from mlflow_rest_export.answers import without_secrets
 from mlflow_rest_export.artifacts.route import ArtifactRoute, Foresighted, Listed, RouteUnavailable
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import TrackingError
+from mlflow_rest_export.network.answers import without_secrets
 from mlflow_rest_export.routes import Route
 from mlflow_rest_export.tracking.protocol import StoredRun
 from mlflow_rest_export.tracking.rest import RestTracking

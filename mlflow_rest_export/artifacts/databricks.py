@@ -16,10 +16,10 @@ from mlflow_rest_export.artifacts.databricks_parts import PartsUpload
 from mlflow_rest_export.artifacts.leases import Lease, Place, Store
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NotMlflow
+from mlflow_rest_export.network.transport import Call, Transport
 from mlflow_rest_export.tracking import replies
 from mlflow_rest_export.tracking.protocol import StoredRun
 from mlflow_rest_export.tracking.rest import API, RestTracking
-from mlflow_rest_export.transport import Call, Transport
 
 BATCH = 100
 """Places asked for at once; the host allows 2,000, but each lives for minutes only."""

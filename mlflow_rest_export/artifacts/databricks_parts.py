@@ -12,10 +12,10 @@ from pydantic import Field
 from mlflow_rest_export.artifacts.leases import Lease, Place, Store
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NotMlflow, TrackingError
+from mlflow_rest_export.network.transport import Call, Transport
 from mlflow_rest_export.tracking import replies
 from mlflow_rest_export.tracking.protocol import StoredRun
 from mlflow_rest_export.tracking.rest import API, RestTracking
-from mlflow_rest_export.transport import Call, Transport
 
 PART = 10 << 20
 """Bytes of a part; S3 wants 5 MiB at least."""

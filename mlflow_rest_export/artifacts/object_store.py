@@ -17,15 +17,15 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-from mlflow_rest_export.answers import without_secrets
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.artifacts.store_settings import SCHEMES, StorePlace, place_of
-from mlflow_rest_export.aws_keys import AwsSettings, KeySource, environment_keys, key_source
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NoAnswer, SettingsError
 from mlflow_rest_export.extras import install_line, is_installed, require
+from mlflow_rest_export.network.answers import without_secrets
+from mlflow_rest_export.network.aws_keys import AwsSettings, KeySource, environment_keys, key_source
+from mlflow_rest_export.network.transport import Call, Tls, Transport
 from mlflow_rest_export.tracking.protocol import StoredRun
-from mlflow_rest_export.transport import Call, Tls, Transport
 
 _Said = TypeVar("_Said")
 S3 = "https://s3.amazonaws.com"

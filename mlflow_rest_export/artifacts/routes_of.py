@@ -13,10 +13,10 @@ from mlflow_rest_export.artifacts.route import ArtifactRoute
 from mlflow_rest_export.artifacts.same_host import SameHostRoute
 from mlflow_rest_export.artifacts.shared_disk import SharedDiskRoute
 from mlflow_rest_export.artifacts.small_upload import SmallUploadRoute
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.on_demand import needed
 from mlflow_rest_export.routes import Route
 from mlflow_rest_export.tracking.rest import RestTracking
-from mlflow_rest_export.transport import Transport
 
 Maker = Callable[[RestTracking, Transport], ArtifactRoute]
 """Makes a route from the client of the host and a transport without credentials, for presigned URLs."""

@@ -9,9 +9,9 @@ from mlflow_rest_export.artifacts.refusals import closed_by
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError
+from mlflow_rest_export.network.transport import Call
 from mlflow_rest_export.tracking.protocol import StoredRun
 from mlflow_rest_export.tracking.rest import RestTracking
-from mlflow_rest_export.transport import Call
 
 LARGEST = 10 * 1024 * 1024
 """Bytes that the server takes; an empty body it takes for none at all (mlflow 3.17.2, handlers.py)."""

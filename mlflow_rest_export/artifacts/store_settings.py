@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from mlflow_rest_export.errors import SettingsError
-from mlflow_rest_export.transport import Tls
+from mlflow_rest_export.network.transport import Tls
 
 S3_SCHEMES = ("s3", "s3a")
 AZURE_SCHEMES = ("wasbs", "wasb", "abfss", "abfs")

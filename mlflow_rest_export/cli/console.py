@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from mlflow_rest_export.answers import without_secrets
 from mlflow_rest_export.cli.closing_table import size, table
 from mlflow_rest_export.cli.progress_bar import Bar, Heartbeat, progress_on
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
-from mlflow_rest_export.plan import ExportPlan
+from mlflow_rest_export.network.answers import without_secrets
+from mlflow_rest_export.planning.plan import ExportPlan
 from mlflow_rest_export.progress import NoProgress, Progress
 from mlflow_rest_export.records import Adjustment
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from mlflow_rest_export.cli.console import Voice
-from mlflow_rest_export.conduct import Stop
+from mlflow_rest_export.network.conduct import Stop
 
 GRACE = 4.0
 """Seconds from the signal to the end: supervisors kill after 5 to 10."""

@@ -12,10 +12,10 @@ from mlflow_rest_export.calls import ExportCall
 from mlflow_rest_export.cli import console, exit_codes
 from mlflow_rest_export.cli.settings import layers_of
 from mlflow_rest_export.cli.signals import listening
-from mlflow_rest_export.conduct import Stop
 from mlflow_rest_export.config import Layers
 from mlflow_rest_export.errors import ExportError, Interrupted, SettingsError
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
+from mlflow_rest_export.network.conduct import Stop
 from mlflow_rest_export.progress import Progress
 from mlflow_rest_export.watch import Watch
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mlflow_rest_export.answers import without_secrets
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.config import Layers
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.doctor.check import Check, Layer, State, failed, ok, warning
@@ -16,6 +14,8 @@ from mlflow_rest_export.doctor.storing import Storing
 from mlflow_rest_export.doctor.versions import versions
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.exporting.stores import Store, open_store
+from mlflow_rest_export.network.answers import without_secrets
+from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.targets import http
 from mlflow_rest_export.tracking.files import FileTracking
 from mlflow_rest_export.tracking.rest import RestTracking

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import requests.utils
 
-from mlflow_rest_export.answers import without_secrets
 from mlflow_rest_export.doctor.check import Check, Layer, State, failed, ok, warning
-from mlflow_rest_export.transport import Tls
+from mlflow_rest_export.network.answers import without_secrets
+from mlflow_rest_export.network.transport import Tls
 
 PORTS = {"http": 80, "https": 443}
 SOON = 14 * 86400.0

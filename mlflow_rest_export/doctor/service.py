@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from mlflow_rest_export import limits as server_limits
-from mlflow_rest_export.answers import Answer, json_of
-from mlflow_rest_export.auth import BasicAuth, NoAuth
 from mlflow_rest_export.doctor.check import Check, Layer, failed, ok, warning
 from mlflow_rest_export.errors import ApiError, ExportError, TrackingError
+from mlflow_rest_export.network.answers import Answer, json_of
+from mlflow_rest_export.network.auth import BasicAuth, NoAuth
+from mlflow_rest_export.network.transport import Call
 from mlflow_rest_export.tracking.rest import API, RestTracking
-from mlflow_rest_export.transport import Call
 
 SKEW = 60.0
 """Seconds by which clocks may differ without a word; passing through takes some, too."""

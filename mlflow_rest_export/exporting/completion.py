@@ -9,7 +9,7 @@ from mlflow_rest_export import marks
 from mlflow_rest_export.content import sha256
 from mlflow_rest_export.exporting.receipt import Receipt
 from mlflow_rest_export.exporting.stored_points import StoredPoints
-from mlflow_rest_export.plan import ExportPlan, FileFacts
+from mlflow_rest_export.planning.plan import ExportPlan, FileFacts
 from mlflow_rest_export.records import Adjustment, Metric, RunStatus
 from mlflow_rest_export.tracking.points import same_value
 from mlflow_rest_export.tracking.protocol import StoredRun, Tracking

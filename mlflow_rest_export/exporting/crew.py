@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, wait
 from dataclasses import dataclass, field
 
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.errors import ExportError, Interrupted, NoAnswer, TrackingError
 from mlflow_rest_export.exporting.jobs import Job
 from mlflow_rest_export.exporting.outcomes import Outcome
+from mlflow_rest_export.network.conduct import Conduct
 
 _log = logging.getLogger("mlflow_rest_export")
 Step = Callable[[Job], None]

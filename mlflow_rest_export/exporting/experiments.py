@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlflow_rest_export.errors import ApiError, Conflict, ExportError, NoAnswer
-from mlflow_rest_export.passing_faults import is_clear
+from mlflow_rest_export.network.passing_faults import is_clear
 from mlflow_rest_export.records import Adjustment
 from mlflow_rest_export.tracking.protocol import Experiment, Tracking
 

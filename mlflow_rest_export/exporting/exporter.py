@@ -14,8 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from mlflow_rest_export import marks, plan
-from mlflow_rest_export.conduct import Conduct
+from mlflow_rest_export import marks
 from mlflow_rest_export.errors import ExportError, Interrupted, VerifyError
 from mlflow_rest_export.exporting import filling, verify
 from mlflow_rest_export.exporting.crew import Crew
@@ -27,7 +26,9 @@ from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.owner import Owner
 from mlflow_rest_export.exporting.placing import ROUNDS, Placing, lost_too_often, parents_first
 from mlflow_rest_export.mlruns_layout import PARENT_TAG
-from mlflow_rest_export.plan import FileFacts, Wishes
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.planning import plan
+from mlflow_rest_export.planning.plan import FileFacts, Wishes
 from mlflow_rest_export.progress import NoProgress, Progress
 from mlflow_rest_export.records import RunRecord, RunStatus, Unreadable
 from mlflow_rest_export.tracking.protocol import Artifacts, Tracking

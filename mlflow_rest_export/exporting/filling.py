@@ -12,8 +12,8 @@ from mlflow_rest_export.errors import ApiError, ParamConflict, StoreError
 from mlflow_rest_export.exporting import claims, receipt
 from mlflow_rest_export.exporting.completion import missing_files, missing_values
 from mlflow_rest_export.exporting.jobs import Job
-from mlflow_rest_export.names import clean_text
-from mlflow_rest_export.plan import FileFacts
+from mlflow_rest_export.planning.names import clean_text
+from mlflow_rest_export.planning.plan import FileFacts
 from mlflow_rest_export.records import RunStatus
 from mlflow_rest_export.tracking.protocol import Artifacts, Tracking
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
-from mlflow_rest_export.plan import ExportPlan
+from mlflow_rest_export.planning.plan import ExportPlan
 from mlflow_rest_export.records import Adjustment, RunRecord
 from mlflow_rest_export.tracking.protocol import StoredRun
 

@@ -9,12 +9,12 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mlflow_rest_export.conduct import Stop
 from mlflow_rest_export.errors import ApiError, ParamConflict, StoreError
 from mlflow_rest_export.exporting import claims
 from mlflow_rest_export.exporting.completion import is_complete
 from mlflow_rest_export.exporting.owner import Life, Owner
-from mlflow_rest_export.plan import ExportPlan
+from mlflow_rest_export.network.conduct import Stop
+from mlflow_rest_export.planning.plan import ExportPlan
 from mlflow_rest_export.records import RunStatus
 from mlflow_rest_export.tracking.protocol import StoredRun, Tracking
 

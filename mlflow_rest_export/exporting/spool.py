@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.errors import ApiError, ExportError, NoAnswer, StoreError
 from mlflow_rest_export.exporting.exporter import Exporter
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.stores import Store
-from mlflow_rest_export.passing_faults import RETRIED
-from mlflow_rest_export.plan import Wishes
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.passing_faults import RETRIED
+from mlflow_rest_export.planning.plan import Wishes
 from mlflow_rest_export.records import RunRecord
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from mlflow_rest_export.artifacts.routes_of import artifacts_of
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.connection import Connection
+from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.on_demand import needed
 from mlflow_rest_export.targets import choice, files
 from mlflow_rest_export.tracking.protocol import Artifacts, Tracking

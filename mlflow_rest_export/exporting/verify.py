@@ -10,7 +10,7 @@ from mlflow_rest_export import marks
 from mlflow_rest_export.errors import VerifyError
 from mlflow_rest_export.exporting.completion import MissingValues, missing_values
 from mlflow_rest_export.exporting.receipt import Receipt, stored_receipt
-from mlflow_rest_export.plan import ExportPlan
+from mlflow_rest_export.planning.plan import ExportPlan
 from mlflow_rest_export.tracking.protocol import Artifacts, StoredRun, Tracking
 
 USER = "mlflow.user"

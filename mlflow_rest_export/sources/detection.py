@@ -21,10 +21,10 @@ from mlflow_rest_export.sources import (
     lm_eval,
     mlruns,
     nemo_bundle,
-    nemo_folders,
-    nemo_launcher,
     table,
 )
+from mlflow_rest_export.sources.nemo import folders as nemo_folders
+from mlflow_rest_export.sources.nemo import launcher
 from mlflow_rest_export.sources.options import ReadOptions
 
 Found = RunRecord | Unreadable
@@ -50,7 +50,7 @@ class Format(Protocol):
 
 
 formats: tuple[Format, ...] = (
-    nemo_launcher,
+    launcher,
     mlruns,
     nemo_bundle,
     lm_eval,

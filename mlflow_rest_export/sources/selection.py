@@ -11,7 +11,7 @@ from typing import Protocol
 
 from mlflow_rest_export.on_demand import needed
 from mlflow_rest_export.records import RunRecord, Unreadable
-from mlflow_rest_export.sources import nemo_launcher
+from mlflow_rest_export.sources.nemo import launcher
 from mlflow_rest_export.sources.options import ReadOptions
 
 _ENDINGS = (".yml", ".yaml", ".json", ".jsonl", ".csv", ".xml", ".eval")
@@ -48,7 +48,7 @@ def _read_all(
         elif kind is _Kind.LOST_PATH:
             yield from (Unreadable(thing, f"there is no file or folder {thing}") for thing in group)
         else:
-            yield from nemo_launcher.read_ids(list(group), options, exec_db=exec_db)
+            yield from launcher.read_ids(list(group), options, exec_db=exec_db)
 
 
 class _ReadPaths(Protocol):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 
-from mlflow_rest_export.aws_auth import SigV4Auth
-from mlflow_rest_export.aws_keys import AwsSettings, key_source
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import SettingsError
-from mlflow_rest_export.sigv4 import Scope
+from mlflow_rest_export.network.aws_auth import SigV4Auth
+from mlflow_rest_export.network.aws_keys import AwsSettings, key_source
+from mlflow_rest_export.network.sigv4 import Scope
 
 API_GATEWAY = "execute-api"
 """The service that requests to an API gateway are signed for."""

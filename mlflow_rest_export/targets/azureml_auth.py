@@ -18,14 +18,14 @@ from urllib.parse import quote
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from requests.auth import AuthBase
 
-from mlflow_rest_export.auth import BearerAuth, CommandToken, FileToken
-from mlflow_rest_export.command_auth import CommandAuth
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import ApiError, NoAnswer, NotMlflow, SettingsError
 from mlflow_rest_export.extras import install_line, is_installed, require
-from mlflow_rest_export.oauth import Ask, OAuthToken, Token, ask_endpoint, kept
-from mlflow_rest_export.token_auth import TokenAuth
-from mlflow_rest_export.transport import Call, Tls, Transport
+from mlflow_rest_export.network.auth import BearerAuth, CommandToken, FileToken
+from mlflow_rest_export.network.command_auth import CommandAuth
+from mlflow_rest_export.network.oauth import Ask, OAuthToken, Token, ask_endpoint, kept
+from mlflow_rest_export.network.token_auth import TokenAuth
+from mlflow_rest_export.network.transport import Call, Tls, Transport
 
 IMDS = "http://169.254.169.254/metadata/identity/oauth2/token"
 """Where every virtual machine of Azure finds the tokens of its managed identity."""

@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from mlflow_rest_export.auth import BearerAuth, CommandToken, FileToken
-from mlflow_rest_export.command_auth import CommandAuth
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.limits import Limits
+from mlflow_rest_export.network.auth import BearerAuth, CommandToken, FileToken
+from mlflow_rest_export.network.command_auth import CommandAuth
+from mlflow_rest_export.network.transport import Tls
 from mlflow_rest_export.routes import Route
 from mlflow_rest_export.targets import http
 from mlflow_rest_export.targets.databricks_auth import Credentials, credentials_of
@@ -26,7 +27,6 @@ from mlflow_rest_export.targets.databricks_settings import (
     speaks_for_itself,
 )
 from mlflow_rest_export.targets.target import Target
-from mlflow_rest_export.transport import Tls
 
 ZONES = (
     ".cloud.databricks.com",

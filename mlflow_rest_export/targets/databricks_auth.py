@@ -11,10 +11,11 @@ from pathlib import Path
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from mlflow_rest_export.auth import BasicAuth, BearerAuth, RenewableAuth
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.errors import SettingsError
-from mlflow_rest_export.oauth import Ask, OAuthToken, kept
+from mlflow_rest_export.network.auth import BasicAuth, BearerAuth, RenewableAuth
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.oauth import Ask, OAuthToken, kept
+from mlflow_rest_export.network.transport import Tls
 from mlflow_rest_export.targets.databricks_azure import AzureToken
 from mlflow_rest_export.targets.databricks_cli import CliToken
 from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings
@@ -27,7 +28,6 @@ from mlflow_rest_export.targets.databricks_tokens import (
     IdToken,
     MachineToken,
 )
-from mlflow_rest_export.transport import Tls
 
 _NEEDS: dict[str, tuple[str, ...]] = {
     "pat": ("token",),

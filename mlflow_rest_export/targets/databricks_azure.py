@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from mlflow_rest_export.errors import ApiError, SettingsError
-from mlflow_rest_export.oauth import Token, ask_endpoint
+from mlflow_rest_export.network.oauth import Token, ask_endpoint
+from mlflow_rest_export.network.transport import Call, Transport
 from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings
-from mlflow_rest_export.transport import Call, Transport
 
 AZURE_DATABRICKS = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
 """Azure's id of the Databricks application, the same in every tenant."""

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from mlflow_rest_export.answers import without_secrets
 from mlflow_rest_export.errors import SettingsError
-from mlflow_rest_export.oauth import Token
-from mlflow_rest_export.transport import Transport
+from mlflow_rest_export.network.answers import without_secrets
+from mlflow_rest_export.network.oauth import Token
+from mlflow_rest_export.network.transport import Transport
 
 CLI_PATIENCE = 60.0
 """Seconds that ``databricks auth token`` may take."""

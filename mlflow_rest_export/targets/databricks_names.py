@@ -9,8 +9,8 @@ import threading
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlflow_rest_export.errors import ApiError, NotMlflow, SettingsError
+from mlflow_rest_export.network.transport import Call, Transport
 from mlflow_rest_export.records import Adjustment
-from mlflow_rest_export.transport import Call, Transport
 
 _ME = "/api/2.0/preview/scim/v2/Me"
 _STATUS = "/api/2.0/workspace/get-status"

@@ -15,9 +15,9 @@ from urllib.parse import quote, urlsplit
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlflow_rest_export.errors import ApiError, SettingsError
-from mlflow_rest_export.oauth import Token, ask_endpoint
+from mlflow_rest_export.network.oauth import Token, ask_endpoint
+from mlflow_rest_export.network.transport import Call, Transport
 from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings
-from mlflow_rest_export.transport import Call, Transport
 
 IdToken = Callable[[Transport, str], str]
 """Gets a token of somebody whom Databricks trusts; the text is the audience."""

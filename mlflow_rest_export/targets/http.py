@@ -10,10 +10,10 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from mlflow_rest_export import __version__
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.network.transport import Tls
 from mlflow_rest_export.routes import Route
 from mlflow_rest_export.targets.http_auth import KUBERNETES, auth_of
 from mlflow_rest_export.targets.target import Target
-from mlflow_rest_export.transport import Tls
 
 USER_AGENT = f"mlflow-rest-export/{__version__}"
 ROUTES = (

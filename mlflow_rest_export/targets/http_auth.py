@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 from requests.auth import AuthBase
 
-from mlflow_rest_export.auth import BasicAuth, BearerAuth, CommandToken, FileToken, NoAuth
-from mlflow_rest_export.command_auth import CommandAuth
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.network.auth import BasicAuth, BearerAuth, CommandToken, FileToken, NoAuth
+from mlflow_rest_export.network.command_auth import CommandAuth
+from mlflow_rest_export.network.transport import Tls
 from mlflow_rest_export.targets import google_identity
 from mlflow_rest_export.targets.aws_signing import gateway_scope, signing_auth
-from mlflow_rest_export.transport import Tls
 
 KUBERNETES = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its token and its namespace; the token is renewed there by the cluster."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from mlflow_rest_export import limits
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.network.sigv4 import Scope
 from mlflow_rest_export.routes import Route
-from mlflow_rest_export.sigv4 import Scope
 from mlflow_rest_export.targets import http
 from mlflow_rest_export.targets.aws_signing import signing_auth
 from mlflow_rest_export.targets.target import Target

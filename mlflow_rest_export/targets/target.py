@@ -8,11 +8,11 @@ from typing import Protocol
 
 from requests.auth import AuthBase
 
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.limits import Limits
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.transport import Tls, Transport
 from mlflow_rest_export.records import Adjustment
 from mlflow_rest_export.routes import Route
-from mlflow_rest_export.transport import Tls, Transport
 
 
 class ExperimentNames(Protocol):

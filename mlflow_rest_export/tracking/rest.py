@@ -16,12 +16,12 @@ from mlflow_rest_export import limits as server_limits
 from mlflow_rest_export.errors import ApiError, NoAnswer
 from mlflow_rest_export.limits import Limits
 from mlflow_rest_export.marks import OWNER
-from mlflow_rest_export.passing_faults import may_pass
+from mlflow_rest_export.network.passing_faults import may_pass
+from mlflow_rest_export.network.transport import Call, Repeat, Transport
 from mlflow_rest_export.records import Dataset, Lookup, Metric, RunStatus
 from mlflow_rest_export.targets.target import Target
 from mlflow_rest_export.tracking import delivery, replies, search
 from mlflow_rest_export.tracking.protocol import Experiment, NewRun, StoredRun
-from mlflow_rest_export.transport import Call, Repeat, Transport
 
 API = "/api/2.0/mlflow"
 PAGE_OF_POINTS = 25_000

@@ -23,7 +23,7 @@ from fault_proxy import FaultProxy
 from front_door import FrontDoor
 from store_servers import StoreServer, azurite, moto
 
-from mlflow_rest_export import oauth
+from mlflow_rest_export.network import oauth
 
 BUCKET = "evals"
 MAKE_CONTAINER = """

@@ -11,8 +11,8 @@ import pytest
 from cloud_standins import given
 from store_servers import moto
 
-from mlflow_rest_export.aws_keys import AwsSettings, key_source
 from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.network.aws_keys import AwsSettings, key_source
 
 
 @pytest.fixture(autouse=True)

@@ -17,14 +17,14 @@ from faults import FAULTS
 from mlflow_rest_export import __file__ as package
 from mlflow_rest_export.artifacts.object_store import ObjectStoreRoute
 from mlflow_rest_export.artifacts.route import RouteUnavailable
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.content import BytesContent, FileContent
 from mlflow_rest_export.errors import ApiError, Interrupted, NoAnswer
-from mlflow_rest_export.pace import Pace
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.pace import Pace
+from mlflow_rest_export.network.retry import Backoff, Patience
+from mlflow_rest_export.network.transport import Tls, Transport
 from mlflow_rest_export.records import RunStatus
-from mlflow_rest_export.retry import Backoff, Patience
 from mlflow_rest_export.tracking.protocol import StoredRun
-from mlflow_rest_export.transport import Tls, Transport
 
 RUN = StoredRun(
     run_id="r1", experiment_id="7", status=RunStatus.RUNNING, artifact_uri="s3://evals/direct/7/r1/artifacts"

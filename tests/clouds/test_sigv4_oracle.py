@@ -12,7 +12,7 @@ from botocore.credentials import Credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlflow_rest_export import sigv4
+from mlflow_rest_export.network import sigv4
 
 URL_TEXT = st.text(string.ascii_letters + string.digits + "-._~%/=+:@!$'()*,;", max_size=30)
 NAME = st.text(string.ascii_letters + string.digits + "-", min_size=1, max_size=20)

@@ -7,15 +7,15 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.exporting.exporter import Exporter, Habits
 from mlflow_rest_export.exporting.outcomes import RunResult
 from mlflow_rest_export.exporting.stores import open_store
-from mlflow_rest_export.pace import Pace
-from mlflow_rest_export.plan import Wishes
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.pace import Pace
+from mlflow_rest_export.network.retry import Backoff, Patience
+from mlflow_rest_export.planning.plan import Wishes
 from mlflow_rest_export.records import Artifact, Lookup, Metric, RunRecord
-from mlflow_rest_export.retry import Backoff, Patience
 
 START = 1_795_374_396_315
 """Milliseconds: when the made runs began."""

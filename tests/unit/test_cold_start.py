@@ -79,7 +79,7 @@ def test_an_export_by_id_imports_no_other_format(tmp_path: Path) -> None:
         run("export", "feedbeef00000001", "--tracking-uri", "http://127.0.0.1:9", "--job-dirs", str(tmp_path))
     )
 
-    assert "sources.nemo_launcher" in modules
+    assert "sources.nemo.launcher" in modules
     assert not {f"sources.{name}" for name in formats} & modules
 
 

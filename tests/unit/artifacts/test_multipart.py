@@ -12,11 +12,11 @@ from loopback import Loopback, Reaction, Talk, reset_after, say, serving, unused
 
 from mlflow_rest_export.artifacts.multipart import PART, WORTH_IT_FROM
 from mlflow_rest_export.artifacts.proxied import ProxiedRoute
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.errors import ApiError, Interrupted
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.records import RunStatus
 from mlflow_rest_export.tracking.protocol import StoredRun
-from mlflow_rest_export.transport import Transport
 
 RUN = StoredRun(
     run_id="r1",

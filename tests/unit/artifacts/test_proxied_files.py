@@ -18,10 +18,10 @@ from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.content import BytesContent
 from mlflow_rest_export.errors import ApiError
 from mlflow_rest_export.limits import STRICTEST
-from mlflow_rest_export.names import clean_path
+from mlflow_rest_export.network.transport import Transport
+from mlflow_rest_export.planning.names import clean_path
 from mlflow_rest_export.records import RunStatus
 from mlflow_rest_export.tracking.protocol import StoredRun
-from mlflow_rest_export.transport import Transport
 
 RUN = StoredRun(
     run_id="r1",

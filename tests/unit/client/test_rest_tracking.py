@@ -10,10 +10,10 @@ from clocks import Clock, Waits, conduct_of
 from loopback import Loopback, Reaction, close, reset_after, say, serving
 
 from mlflow_rest_export import marks
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import ApiError, NoAnswer, NotMlflow, ParamConflict
 from mlflow_rest_export.limits import Limits, for_server
+from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.records import Dataset, Lookup, Metric, RunStatus
 from mlflow_rest_export.targets.http import target
 from mlflow_rest_export.tracking.protocol import NewRun

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from mlflow_rest_export.artifacts.chooser import ChosenRoutes
 from mlflow_rest_export.artifacts.routes_of import artifacts_of
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.connection import Connection
-from mlflow_rest_export.pace import Pace
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.pace import Pace
+from mlflow_rest_export.network.retry import Backoff, Patience
 from mlflow_rest_export.records import RunStatus
-from mlflow_rest_export.retry import Backoff, Patience
 from mlflow_rest_export.targets.choice import choose
 from mlflow_rest_export.tracking.protocol import StoredRun
 from mlflow_rest_export.tracking.rest import RestTracking

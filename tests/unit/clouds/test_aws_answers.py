@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlflow_rest_export.answers import Answer, error_of
 from mlflow_rest_export.errors import ApiError
+from mlflow_rest_export.network.answers import Answer, error_of
 
 DENIED = (
     '{"message": "User: arn:aws:sts::123456789012:assumed-role/Demo/s is not authorized to perform: '

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from mlflow_rest_export.aws_auth import SigV4Auth
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.content import content_of
-from mlflow_rest_export.sigv4 import EMPTY_SHA256, AwsKeys, Scope
-from mlflow_rest_export.streamed import Streamed
+from mlflow_rest_export.network.aws_auth import SigV4Auth
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.sigv4 import EMPTY_SHA256, AwsKeys, Scope
+from mlflow_rest_export.network.streamed import Streamed
 
 SCOPE = Scope("us-west-2", "sagemaker-mlflow")
 KEYS = AwsKeys("AKIAFAKE", "canary-secret")

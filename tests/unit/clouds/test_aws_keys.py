@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mlflow_rest_export.aws_keys import AwsSettings, environment_keys, key_source
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.extras import is_installed
-from mlflow_rest_export.sigv4 import AwsKeys
+from mlflow_rest_export.network.aws_keys import AwsSettings, environment_keys, key_source
+from mlflow_rest_export.network.sigv4 import AwsKeys
 
 PAIR = {"AWS_ACCESS_KEY_ID": "AKIAFAKE", "AWS_SECRET_ACCESS_KEY": "canary-secret"}
 without_botocore = pytest.mark.skipif(is_installed("botocore"), reason="says what is missing")

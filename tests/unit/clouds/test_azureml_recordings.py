@@ -9,10 +9,10 @@ import pytest
 from cloud_clients import FIXTURES, artifacts, client, run
 from replay import replay
 
-from mlflow_rest_export import oauth
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.content import BytesContent
 from mlflow_rest_export.errors import ApiError, NotMlflow, SettingsError
+from mlflow_rest_export.network import oauth
 
 WORKSPACE = "/subscriptions/s-1/resourceGroups/g-1/providers/Microsoft.MachineLearningServices/workspaces/w"
 URI = f"azureml://westeurope.api.azureml.ms/mlflow/v1.0{WORKSPACE}"

@@ -9,15 +9,15 @@ import pytest
 import requests
 from cloud_clients import hurried
 
-from mlflow_rest_export import oauth
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.extras import is_installed
+from mlflow_rest_export.network import oauth
+from mlflow_rest_export.network.token_auth import TokenAuth
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.targets.azureml import cloud_of
 from mlflow_rest_export.targets.azureml_auth import CLOUDS, AzureIdentity
 from mlflow_rest_export.targets.choice import choose
-from mlflow_rest_export.token_auth import TokenAuth
-from mlflow_rest_export.transport import Transport
 
 WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
 URI = f"azureml://westeurope.api.azureml.ms/mlflow/v1.0{WORKSPACE}"

@@ -13,10 +13,10 @@ import requests
 import responses
 from cloud_clients import client, hurried
 
-from mlflow_rest_export.auth import RenewableAuth
-from mlflow_rest_export.command_auth import headers_in
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import NotMlflow, SettingsError
+from mlflow_rest_export.network.auth import RenewableAuth
+from mlflow_rest_export.network.command_auth import headers_in
 from mlflow_rest_export.targets.choice import choose
 
 OSS = "https://mlflow.test"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mlflow_rest_export import sigv4
+from mlflow_rest_export.network import sigv4
 
 VECTORS = json.loads(
     (Path(__file__).parents[3] / "fixtures/sagemaker/sigv4-vectors.json").read_text(encoding="utf-8")

@@ -11,10 +11,10 @@ from mlflow_rest_export.artifacts.chooser import ChosenRoutes
 from mlflow_rest_export.artifacts.databricks import path_of
 from mlflow_rest_export.artifacts.databricks_files import LARGEST
 from mlflow_rest_export.artifacts.routes_of import artifacts_of
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.content import BytesContent, FileContent
 from mlflow_rest_export.errors import ApiError, TrackingError
+from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.records import RunStatus
 from mlflow_rest_export.targets.choice import choose
 from mlflow_rest_export.tracking.protocol import StoredRun

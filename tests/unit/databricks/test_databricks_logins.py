@@ -10,9 +10,9 @@ import pytest
 from databricks_standin.tokens import CLIENT, GITHUB_BEARER, JWT, PASSWORD, PAT, WORKSPACE_ID
 from databricks_standin.workspace import Workspace
 
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import ApiError, SettingsError
+from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.targets.choice import choose
 from mlflow_rest_export.targets.databricks_azure import azure_cloud
 from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings

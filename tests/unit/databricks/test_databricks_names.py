@@ -9,9 +9,9 @@ from databricks_standin.workspace import Workspace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import ApiError, SettingsError
+from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.targets.choice import choose
 from mlflow_rest_export.targets.databricks_names import canonical
 from mlflow_rest_export.tracking.rest import RestTracking

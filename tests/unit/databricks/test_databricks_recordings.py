@@ -17,16 +17,16 @@ from mlflow_rest_export.artifacts.databricks_parts import PartsUpload
 from mlflow_rest_export.artifacts.leases import Lease
 from mlflow_rest_export.artifacts.routes_of import artifacts_of
 from mlflow_rest_export.artifacts.signed_uploads import upload
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.content import BytesContent
 from mlflow_rest_export.errors import ApiError, ExportError, NotMlflow, SettingsError
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.retry import Backoff
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.records import Dataset, Lookup, Metric, RunStatus
-from mlflow_rest_export.retry import Backoff
 from mlflow_rest_export.targets.choice import choose
 from mlflow_rest_export.tracking.protocol import NewRun, StoredRun
 from mlflow_rest_export.tracking.rest import RestTracking
-from mlflow_rest_export.transport import Transport
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "databricks"
 HOST = "https://x.cloud.databricks.com"

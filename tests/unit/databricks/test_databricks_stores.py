@@ -19,14 +19,14 @@ from mlflow_rest_export.artifacts.databricks_parts import PartsUpload
 from mlflow_rest_export.artifacts.leases import Lease, Place
 from mlflow_rest_export.artifacts.routes_of import artifacts_of
 from mlflow_rest_export.artifacts.signed_uploads import upload
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.content import BytesContent, FileContent
 from mlflow_rest_export.errors import ApiError, Interrupted
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.targets.choice import choose
 from mlflow_rest_export.tracking.protocol import NewRun, StoredRun
 from mlflow_rest_export.tracking.rest import RestTracking
-from mlflow_rest_export.transport import Transport
 
 KINDS = (S3, AZURE, LAKE, GOOGLE)
 DATA = random.Random(7).randbytes(100_000)

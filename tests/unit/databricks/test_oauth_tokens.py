@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.errors import NoAnswer
-from mlflow_rest_export.oauth import EARLY, EXPIRED, PAUSE, OAuthToken, Token
-from mlflow_rest_export.transport import Transport
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.oauth import EARLY, EXPIRED, PAUSE, OAuthToken, Token
+from mlflow_rest_export.network.transport import Transport
 
 
 class Giver:

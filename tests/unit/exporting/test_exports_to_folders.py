@@ -17,7 +17,6 @@ from mlruns_stores import all_files
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.artifacts.files import FileArtifacts
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.content import BytesContent, Content
 from mlflow_rest_export.errors import ApiError, Interrupted, SourceError, VerifyError
 from mlflow_rest_export.exporting import claims
@@ -25,6 +24,7 @@ from mlflow_rest_export.exporting.exporter import Habits
 from mlflow_rest_export.exporting.file_facts import HASHED_UP_TO
 from mlflow_rest_export.exporting.outcomes import Outcome
 from mlflow_rest_export.mlruns_layout import PARENT_TAG
+from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.records import Artifact, Dataset, Metric, RunRecord, RunStatus, Unreadable
 from mlflow_rest_export.tracking.protocol import StoredRun
 

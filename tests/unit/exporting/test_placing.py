@@ -13,13 +13,13 @@ from folder_exports import WISHES, Folder, a_record, created, plan_of
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.artifacts.files import FileArtifacts
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.errors import ApiError, Conflict, Interrupted, NoAnswer
 from mlflow_rest_export.exporting import claims
 from mlflow_rest_export.exporting.experiments import Experiments
 from mlflow_rest_export.exporting.exporter import Exporter
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.owner import Owner
+from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.records import Lookup, RunRecord, RunStatus
 from mlflow_rest_export.tracking.files import FileTracking
 from mlflow_rest_export.tracking.protocol import Experiment, NewRun, StoredRun

@@ -11,15 +11,15 @@ import pytest
 from folder_exports import WISHES, Folder, a_record
 
 from mlflow_rest_export.artifacts.files import FileArtifacts
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import ApiError, NoAnswer, PlanError, StoreError
 from mlflow_rest_export.exporting.exporter import Exporter
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.spool import Spool, is_outage
 from mlflow_rest_export.exporting.stores import Store, open_store
-from mlflow_rest_export.pace import Pace
-from mlflow_rest_export.retry import Patience
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.pace import Pace
+from mlflow_rest_export.network.retry import Patience
 from mlflow_rest_export.tracking.files import FileTracking
 
 DOWN = NoAnswer("creating run x: nothing listens at host (connection refused)", may_have_arrived=False)

@@ -14,7 +14,7 @@ from mlruns_stores import all_files, records, store
 from mlflow_rest_export import marks
 from mlflow_rest_export.artifacts.files import FileArtifacts
 from mlflow_rest_export.content import BytesContent
-from mlflow_rest_export.names import clean_key
+from mlflow_rest_export.planning.names import clean_key
 from mlflow_rest_export.records import Dataset, Metric, RunStatus
 from mlflow_rest_export.tracking.files import LIMITS
 from mlflow_rest_export.tracking.points import fingerprint

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from mlflow_rest_export.cli import main
-from mlflow_rest_export.description import ROWS, described
+from mlflow_rest_export.planning.description import ROWS, described
 
 RESULTS = Path(__file__).parents[3] / "fixtures" / "results"
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlflow_rest_export.answers import (
+from mlflow_rest_export.errors import ApiError, NotMlflow
+from mlflow_rest_export.network.answers import (
     REASON_LENGTH,
     Answer,
     error_of,
@@ -17,7 +18,6 @@ from mlflow_rest_export.answers import (
     retry_after,
     without_secrets,
 )
-from mlflow_rest_export.errors import ApiError, NotMlflow
 
 
 def told(status: int, body: object = b"", **headers: str) -> ApiError:

@@ -15,7 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlflow_rest_export.limits import STRICTEST, Limits, for_server
-from mlflow_rest_export.names import apart, clean_key, clean_path, clean_text, marked_key, marked_path
+from mlflow_rest_export.planning.names import (
+    apart,
+    clean_key,
+    clean_path,
+    clean_text,
+    marked_key,
+    marked_path,
+)
 
 EVERY = [STRICTEST, *(for_server(v) for v in (None, (1, 30, 1), (2, 9, 2), (2, 22, 5), (3, 17, 2)))]
 ODD = "/.:;?#%@[]_- \\\0\n\t~ab2F5é日🙂\ud800\u2028"

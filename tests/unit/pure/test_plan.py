@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from mlflow_rest_export import marks
 from mlflow_rest_export.content import BytesContent
 from mlflow_rest_export.errors import PlanError
-from mlflow_rest_export.fitting import CUT
 from mlflow_rest_export.limits import STRICTEST, Limits, for_server
-from mlflow_rest_export.plan import ExportPlan, FileFacts, Wishes, build
+from mlflow_rest_export.planning.fitting import CUT
+from mlflow_rest_export.planning.plan import ExportPlan, FileFacts, Wishes, build
 from mlflow_rest_export.records import Adjustment, Dataset, Lookup, Metric, RunRecord, RunStatus
 
 NEWEST = for_server((3, 17, 2))

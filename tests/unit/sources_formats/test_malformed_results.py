@@ -27,7 +27,7 @@ from result_samples import (
 )
 
 from mlflow_rest_export.limits import STRICTEST
-from mlflow_rest_export.plan import ExportPlan, Wishes, build
+from mlflow_rest_export.planning.plan import ExportPlan, Wishes, build
 from mlflow_rest_export.records import RunRecord, Unreadable
 from mlflow_rest_export.sources import (
     detection,

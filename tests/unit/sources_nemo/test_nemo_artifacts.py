@@ -10,7 +10,7 @@ import yaml
 from launcher_folders import FOLDER, INVOCATION, MMLU, genuine, make_job, one, reason, split, texts
 
 from mlflow_rest_export.records import RunRecord
-from mlflow_rest_export.sources import nemo_launcher
+from mlflow_rest_export.sources.nemo import launcher
 from mlflow_rest_export.sources.options import ReadOptions
 
 NAME = "20250101_000000-aaaaaaaa/t.0"
@@ -19,7 +19,7 @@ EVERYTHING = ReadOptions(only_required=False, copy_logs=True)
 
 
 def exported(job: Path, **settings: Any) -> RunRecord:
-    return one(nemo_launcher.read(job, ReadOptions(**settings)))
+    return one(launcher.read(job, ReadOptions(**settings)))
 
 
 def notes(record: RunRecord) -> dict[str, str]:
@@ -111,7 +111,7 @@ def test_scripts_and_secret_files_of_the_job_are_never_uploaded(tmp_path: Path) 
     output, _ = genuine(tmp_path)
     (output / FOLDER / MMLU / ".secrets.env").write_text("export JUDGE_API_KEY_3c19='canary'\n")
 
-    (record,) = nemo_launcher.read(output / FOLDER / MMLU, EVERYTHING)
+    (record,) = launcher.read(output / FOLDER / MMLU, EVERYTHING)
 
     assert isinstance(record, RunRecord)
     assert not [path for path in texts(record) if "run.sh" in path or "secret" in path]
@@ -223,7 +223,7 @@ def test_links_that_leave_the_job_folder_are_not_followed(tmp_path: Path) -> Non
     (job / "artifacts" / "dangling").symlink_to("nowhere")
     (job / "logs" / "out.log").symlink_to(outside / "secret.txt")
 
-    record = one(nemo_launcher.read(job, EVERYTHING))
+    record = one(launcher.read(job, EVERYTHING))
     leaves = f"it is a link that leaves {job}"
 
     assert set(texts(record)) == {
@@ -259,7 +259,7 @@ def test_results_behind_a_link_that_leads_away_are_refused_with_advice(linked: s
     outside = (job / linked).rename(tmp_path / "outside")
     (job / linked).symlink_to(outside)
 
-    assert reason(nemo_launcher.read(job, EVERYTHING)) == (
+    assert reason(launcher.read(job, EVERYTHING)) == (
         f"job aaaaaaaa.0: {job / linked} is a link that leaves {job} and is not followed; "
         "give the path that it leads to"
     )
@@ -288,7 +288,7 @@ def test_a_required_file_that_cannot_be_read_fails_the_job_by_its_name(tmp_path:
     (job / "artifacts" / "eval_factory_metrics.json").mkdir()
     other = make_job(tmp_path / "20250101_000000-aaaaaaaa" / "t.1")
 
-    records, (failure,) = split(nemo_launcher.read(job.parent, ReadOptions()))
+    records, (failure,) = split(launcher.read(job.parent, ReadOptions()))
 
     assert [record.label for record in records] == ["aaaaaaaa.1"]
     assert (
@@ -304,7 +304,7 @@ def test_without_permission_a_required_file_fails_the_job_and_another_is_told(tm
 
     assert notes(exported(job, only_required=False)) == {"t/artifacts/x": "permission denied"}
     (job / "artifacts" / "omni-info.json").chmod(0)
-    assert "omni-info.json: permission denied" in reason(nemo_launcher.read(job, ReadOptions()))
+    assert "omni-info.json: permission denied" in reason(launcher.read(job, ReadOptions()))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from launcher_folders import make_job, one, split
 
-from mlflow_rest_export.sources import nemo_launcher
+from mlflow_rest_export.sources.nemo import launcher
 from mlflow_rest_export.sources.options import ReadOptions
 
 GOOD = "results: {tasks: {t: {metrics: {m: {scores: {s: {value: 1}}}}}}}\n"
@@ -51,7 +51,7 @@ def test_a_results_file_that_is_bad_costs_its_own_job(content: bytes, said: str,
     bad = make_job(tmp_path / "20250101_000000-aaaaaaaa" / "t.0", {"artifacts/results.yml": content})
     make_job(bad.parent / "t.1")
 
-    records, (failure,) = split(nemo_launcher.read(bad.parent, ReadOptions()))
+    records, (failure,) = split(launcher.read(bad.parent, ReadOptions()))
 
     assert [record.label for record in records] == ["aaaaaaaa.1"]
     assert failure.label == "aaaaaaaa.0"
@@ -73,7 +73,7 @@ def test_a_results_file_in_json_that_is_bad_is_told(content: str, said: str, tmp
     path = tmp_path / "r.json"
     path.write_text(content)
 
-    (failure,) = split(nemo_launcher.read(path, ReadOptions()))[1]
+    (failure,) = split(launcher.read(path, ReadOptions()))[1]
 
     assert said in failure.reason
     assert str(path) in failure.reason
@@ -91,7 +91,7 @@ def test_results_that_are_no_file_are_told_and_nothing_hangs(kind: str, tmp_path
     else:
         results.symlink_to(results)
 
-    (failure,) = split(nemo_launcher.read(job, ReadOptions()))[1]
+    (failure,) = split(launcher.read(job, ReadOptions()))[1]
 
     assert failure.reason.startswith(f"job aaaaaaaa.0: there is no {results}")
 
@@ -101,7 +101,7 @@ def test_results_without_permission_are_told(tmp_path: Path) -> None:
     job = make_job(tmp_path / "20250101_000000-aaaaaaaa" / "t.0")
     (job / "artifacts" / "results.yml").chmod(0)
 
-    (failure,) = split(nemo_launcher.read(job, ReadOptions()))[1]
+    (failure,) = split(launcher.read(job, ReadOptions()))[1]
 
     assert failure.reason == f"cannot read {job}/artifacts/results.yml: permission denied"
 
@@ -111,7 +111,7 @@ def test_an_enormous_file_is_refused(tmp_path: Path) -> None:
     with (job / "artifacts" / "results.yml").open("ab") as file:
         file.truncate(33 << 20)
 
-    (failure,) = split(nemo_launcher.read(job, ReadOptions()))[1]
+    (failure,) = split(launcher.read(job, ReadOptions()))[1]
 
     assert "it is larger than 32 MiB" in failure.reason
 
@@ -121,7 +121,7 @@ def test_an_enormous_config_is_left_out(tmp_path: Path) -> None:
     with (job / "artifacts" / "export_config.yml").open("ab") as file:
         file.truncate(33 << 20)
 
-    record = one(nemo_launcher.read(job, ReadOptions(only_required=False)))
+    record = one(launcher.read(job, ReadOptions(only_required=False)))
 
     assert [artifact.path for artifact in record.artifacts] == ["t/artifacts/results.yml"]
     assert "larger than 32 MiB" in record.adjustments[0].reason
@@ -132,7 +132,7 @@ def test_dates_in_yaml_stay_texts(date: str, tmp_path: Path) -> None:
     metadata = f"launcher_command: {date}\nlauncher_resolved_config: {{when: {date}}}\n"
     job = make_job(tmp_path / "20250101_000000-aaaaaaaa" / "t.0", {"artifacts/metadata.yaml": metadata})
 
-    record = one(nemo_launcher.read(job, ReadOptions(log_config_params=True)))
+    record = one(launcher.read(job, ReadOptions(log_config_params=True)))
 
     assert record.params["config.when"] == record.params["launcher_command"] == date
 
@@ -142,6 +142,6 @@ def test_names_of_every_kind_give_a_record_with_text_keys(tmp_path: Path) -> Non
     path = tmp_path / "results.yml"
     path.write_text(odd)
 
-    record = one(nemo_launcher.read(path, ReadOptions()))
+    record = one(launcher.read(path, ReadOptions()))
 
     assert [metric.key for metric in record.metrics] == ["1_None_2.5", "1_None_2.5_True"]

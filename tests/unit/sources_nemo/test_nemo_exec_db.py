@@ -8,7 +8,7 @@ import pytest
 from launcher_folders import row, write_database
 
 from mlflow_rest_export.errors import SourceError
-from mlflow_rest_export.sources.nemo_exec_db import open_exec_db
+from mlflow_rest_export.sources.nemo.exec_db import open_exec_db
 
 ONE = [row(f"abcd1234.{number}") for number in (10, 2, 0)]
 

@@ -11,7 +11,7 @@ import yaml
 from launcher_folders import FOLDER, INVOCATION, LCR, MMLU, NOTED, OFFICIAL, genuine, one, split, texts
 
 from mlflow_rest_export.records import RunRecord
-from mlflow_rest_export.sources import nemo_launcher
+from mlflow_rest_export.sources.nemo import launcher
 from mlflow_rest_export.sources.options import ReadOptions
 
 OPTIONS = ReadOptions(copy_logs=True, log_config_params=True)
@@ -38,9 +38,9 @@ def official() -> dict[str, Any]:
 def exported(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, RunRecord]:
     output, database = genuine(tmp_path)
     if request.param == "id":
-        found = nemo_launcher.read_ids([INVOCATION], OPTIONS, exec_db=database)
+        found = launcher.read_ids([INVOCATION], OPTIONS, exec_db=database)
     else:
-        found = nemo_launcher.read(output, OPTIONS)
+        found = launcher.read(output, OPTIONS)
     records, unreadable = split(found)
     assert [job.label for job in unreadable] == [f"{INVOCATION}.2"]
     return {record.label: record for record in records}
@@ -71,8 +71,8 @@ def test_params_are_the_official_ones_and_the_model(
 
 def test_by_id_the_timestamp_is_the_noted_one_and_by_path_that_of_the_first_stage(tmp_path: Path) -> None:
     output, database = genuine(tmp_path)
-    by_id = one(nemo_launcher.read_ids([f"{INVOCATION}.0"], OPTIONS, exec_db=database))
-    by_path = one(nemo_launcher.read(output / FOLDER / MMLU, OPTIONS))
+    by_id = one(launcher.read_ids([f"{INVOCATION}.0"], OPTIONS, exec_db=database))
+    by_path = one(launcher.read(output / FOLDER / MMLU, OPTIONS))
 
     assert by_id.params["timestamp"] == official()[by_id.label]["params"]["timestamp"]
     assert by_path.params["timestamp"] == "1795374380.0"
@@ -127,8 +127,8 @@ def test_by_id_and_by_path_the_same_job_differs_only_in_what_the_digest_leaves_o
     output, database = genuine(tmp_path)
     database.write_text((output.parent / "exec.v1.jsonl").read_text().replace(str(output), NOTED))
     options = ReadOptions(copy_logs=True, log_config_params=True, job_dirs=(output,))
-    by_id = split(nemo_launcher.read_ids([INVOCATION], options, exec_db=database))[0]
-    by_path = split(nemo_launcher.read(output / FOLDER, options))[0]
+    by_id = split(launcher.read_ids([INVOCATION], options, exec_db=database))[0]
+    by_path = split(launcher.read(output / FOLDER, options))[0]
 
     assert [record.label for record in by_id] == [f"{INVOCATION}.0", f"{INVOCATION}.1"]
     for this, that in zip(by_id, by_path, strict=True):
@@ -144,7 +144,7 @@ def test_the_raw_metric_names_are_those_the_launcher_derives(tmp_path: Path) -> 
     listed = json.loads((OFFICIAL / "official-metric-keys.json").read_text())
     for place, keys in listed.items():
         job = LCR if LCR in place else MMLU
-        (record,) = nemo_launcher.read(output / FOLDER / job, ReadOptions())
+        (record,) = launcher.read(output / FOLDER / job, ReadOptions())
         assert isinstance(record, RunRecord)
         found = {metric.key: metric.value for metric in record.metrics}
         assert {key: found.get(key) for key in keys["raw"]} == keys["raw"]
@@ -153,4 +153,4 @@ def test_the_raw_metric_names_are_those_the_launcher_derives(tmp_path: Path) -> 
 def test_a_record_is_the_same_each_time_it_is_read(tmp_path: Path) -> None:
     output, _ = genuine(tmp_path)
 
-    assert list(nemo_launcher.read(output, OPTIONS)) == list(nemo_launcher.read(output, OPTIONS))
+    assert list(launcher.read(output, OPTIONS)) == list(launcher.read(output, OPTIONS))

@@ -9,8 +9,8 @@ from launcher_folders import make_job, one, reason, row, split, write_database
 
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.records import Dataset, RunRecord, RunStatus
-from mlflow_rest_export.sources import nemo_launcher
-from mlflow_rest_export.sources.nemo_record import flattened
+from mlflow_rest_export.sources.nemo import launcher
+from mlflow_rest_export.sources.nemo.record import flattened
 from mlflow_rest_export.sources.options import ReadOptions
 
 NAME = "20250101_000000-aaaaaaaa/h.t.0"
@@ -19,13 +19,13 @@ DEFAULT = ReadOptions()
 
 
 def by_path(job: Path, **settings: Any) -> RunRecord:
-    return one(nemo_launcher.read(job, ReadOptions(**settings)))
+    return one(launcher.read(job, ReadOptions(**settings)))
 
 
 def by_id(tmp_path: Path, job: Path, **more: Any) -> RunRecord:
     data = {"output_dir": str(job), **more.pop("data", {})}
     database = write_database(tmp_path / "db", [row("aaaaaaaa.0", data=data, **more)])
-    return one(nemo_launcher.read_ids(["aaaaaaaa.0"], DEFAULT, exec_db=database))
+    return one(launcher.read_ids(["aaaaaaaa.0"], DEFAULT, exec_db=database))
 
 
 def test_start_and_end_are_those_of_the_stage_files(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_job_without_results_is_told_not_exported_as_an_empty_run(tmp_path: Pa
         tmp_path / NAME, {**stages, "artifacts/results.yml": None, "artifacts/run_config.yml": "{}"}
     )
 
-    assert reason(nemo_launcher.read(job, DEFAULT)) == (
+    assert reason(launcher.read(job, DEFAULT)) == (
         f"job aaaaaaaa.0: there is no {job}/artifacts/results.yml: the evaluation ended with exit code 1 "
         f"(logs/stage.exit); look into {job}/logs"
     )
@@ -210,7 +210,7 @@ def test_the_config_noted_at_the_launch_is_stronger_than_the_stored_one(tmp_path
     )
     options = ReadOptions(log_config_params=True)
 
-    record = one(nemo_launcher.read_ids(["aaaaaaaa"], options, exec_db=database))
+    record = one(launcher.read_ids(["aaaaaaaa"], options, exec_db=database))
 
     assert record.params["config.a"] == "noted"
 
@@ -232,7 +232,7 @@ def test_stored_settings_that_make_no_sense_cost_their_own_job(tmp_path: Path) -
             f"the stored config of {origin}: nan: {stored['nan']} is not one of skip, tag, fail"
         )
 
-    records, (failure,) = split(nemo_launcher.read(bad.parent, ReadOptions(complete=complete)))
+    records, (failure,) = split(launcher.read(bad.parent, ReadOptions(complete=complete)))
 
     assert [record.label for record in records] == ["aaaaaaaa.1"]
     assert failure.reason.startswith("the stored config of aaaaaaaa.0: nan")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from launcher_folders import SHAPES
 
-from mlflow_rest_export.sources.nemo_results import scores
+from mlflow_rest_export.sources.nemo.results import scores
 from mlflow_rest_export.yaml_files import load_yaml
 
 

@@ -22,7 +22,7 @@ from launcher_folders import (
 )
 
 from mlflow_rest_export.records import RunRecord, Unreadable
-from mlflow_rest_export.sources import nemo_launcher
+from mlflow_rest_export.sources.nemo import launcher
 from mlflow_rest_export.sources.options import ReadOptions
 
 ALL = [f"{INVOCATION}.{number}" for number in (0, 1, 2)]
@@ -46,7 +46,7 @@ def labels(found: list[RunRecord | Unreadable]) -> list[str]:
 def test_ids_mean_jobs_each_once_in_index_order(ids: list[str], expected: list[str], tmp_path: Path) -> None:
     _, database = genuine(tmp_path)
 
-    assert labels(list(nemo_launcher.read_ids(ids, DEFAULT, exec_db=database))) == expected
+    assert labels(list(launcher.read_ids(ids, DEFAULT, exec_db=database))) == expected
 
 
 @pytest.mark.parametrize(
@@ -58,23 +58,21 @@ def test_every_folder_of_the_launcher_and_a_results_file_are_recognised_and_read
 ) -> None:
     output, _ = genuine(tmp_path)
 
-    assert nemo_launcher.recognises(output / place)
-    assert labels(list(nemo_launcher.read(output / place, DEFAULT))) == (
-        ALL if MMLU not in place else ALL[:1]
-    )
+    assert launcher.recognises(output / place)
+    assert labels(list(launcher.read(output / place, DEFAULT))) == (ALL if MMLU not in place else ALL[:1])
 
 
 def test_the_artifacts_folder_of_a_job_that_failed_names_the_job(tmp_path: Path) -> None:
     output, _ = genuine(tmp_path)
 
-    assert labels(list(nemo_launcher.read(output / FOLDER / FAILED / "artifacts", DEFAULT))) == ALL[2:]
+    assert labels(list(launcher.read(output / FOLDER / FAILED / "artifacts", DEFAULT))) == ALL[2:]
 
 
 def test_ids_and_paths_together_give_no_job_twice(tmp_path: Path) -> None:
     output, database = genuine(tmp_path)
     both: list[str | Path] = [output / FOLDER / LCR, "4d46.1", output, INVOCATION]
 
-    found = list(nemo_launcher.read_selected(both, DEFAULT, exec_db=database))
+    found = list(launcher.read_selected(both, DEFAULT, exec_db=database))
 
     assert labels(found) == ALL
     assert one(found[:1]).params["timestamp"] == "1795374380.0356078"
@@ -86,17 +84,17 @@ def test_invocations_come_in_the_order_they_were_named(tmp_path: Path) -> None:
     make_job(second.parent / "t.10")
     make_job(second.parent / "t.2")
 
-    named = list(nemo_launcher.read_selected([second, first, second.parent], DEFAULT, exec_db=None))
+    named = list(launcher.read_selected([second, first, second.parent], DEFAULT, exec_db=None))
 
     assert labels(named) == ["bbbbbbbb.0", "bbbbbbbb.2", "bbbbbbbb.10", "aaaaaaaa.0"]
-    assert labels(list(nemo_launcher.read(tmp_path, DEFAULT)))[0] == "aaaaaaaa.0"
+    assert labels(list(launcher.read(tmp_path, DEFAULT)))[0] == "aaaaaaaa.0"
 
 
 def test_the_same_job_in_two_places_is_read_once_and_the_other_place_is_told(tmp_path: Path) -> None:
     here = make_job(tmp_path / "here" / "20250101_000000-aaaaaaaa" / "t.0")
     copy = shutil.copytree(here, tmp_path / "copy" / "20250101_000000-aaaaaaaa-backup" / "t.0")
 
-    record = one(nemo_launcher.read_selected([here, copy, copy], DEFAULT, exec_db=None))
+    record = one(launcher.read_selected([here, copy, copy], DEFAULT, exec_db=None))
 
     assert [(note.field, note.before) for note in record.adjustments] == [("source", str(copy))]
     assert record.params["results_dir"] == str(here)
@@ -106,9 +104,7 @@ def test_a_link_to_the_same_folder_is_the_same_place(tmp_path: Path) -> None:
     here = make_job(tmp_path / "here" / "20250101_000000-aaaaaaaa" / "t.0")
     (tmp_path / "link").symlink_to(tmp_path / "here")
 
-    record = one(
-        nemo_launcher.read_selected([here, tmp_path / "link" / here.parent.name], DEFAULT, exec_db=None)
-    )
+    record = one(launcher.read_selected([here, tmp_path / "link" / here.parent.name], DEFAULT, exec_db=None))
 
     assert record.adjustments == ()
 
@@ -117,7 +113,7 @@ def test_a_job_that_moved_is_read_where_the_path_says(tmp_path: Path) -> None:
     output, _ = genuine(tmp_path)
     old = OUTPUT / "exec.v1.jsonl"
 
-    found = list(nemo_launcher.read_selected([INVOCATION, output], DEFAULT, exec_db=old))
+    found = list(launcher.read_selected([INVOCATION, output], DEFAULT, exec_db=old))
 
     assert labels(found) == ALL
     assert one(found[:1]).params["timestamp"] == "1795374380.0356078"
@@ -129,7 +125,7 @@ def test_job_dirs_are_searched_for_what_the_database_lacks(text: str, inside: st
     output, _ = genuine(tmp_path)
     options = ReadOptions(job_dirs=(tmp_path / "none", output / inside, output))
 
-    found = list(nemo_launcher.read_ids([text], options, exec_db=tmp_path / "no.jsonl"))
+    found = list(launcher.read_ids([text], options, exec_db=tmp_path / "no.jsonl"))
 
     assert labels(found) == (ALL[:1] if "." in text else ALL)
 
@@ -138,7 +134,7 @@ def test_job_dirs_are_searched_too_when_the_noted_folder_is_gone(tmp_path: Path)
     output, _ = genuine(tmp_path)
     options = ReadOptions(job_dirs=(output,))
 
-    found = list(nemo_launcher.read_ids([ALL[0]], options, exec_db=OUTPUT / "exec.v1.jsonl"))
+    found = list(launcher.read_ids([ALL[0]], options, exec_db=OUTPUT / "exec.v1.jsonl"))
 
     assert one(found).params["timestamp"] == "1795374380.0356078"
     assert one(found).params["results_dir"] == str(output / FOLDER / MMLU)
@@ -148,7 +144,7 @@ def test_a_date_is_no_prefix_of_an_id(tmp_path: Path) -> None:
     output, _ = genuine(tmp_path)
 
     assert "no job is known" in reason(
-        nemo_launcher.read_ids(["2026"], ReadOptions(job_dirs=(output,)), exec_db=tmp_path / "none")
+        launcher.read_ids(["2026"], ReadOptions(job_dirs=(output,)), exec_db=tmp_path / "none")
     )
 
 
@@ -170,7 +166,7 @@ def test_one_bad_id_is_told_and_the_others_go_on(text: str, said: str, tmp_path:
         database.read_text() + write_database(tmp_path / "x", [row("44" + "0" * 14 + ".0")]).read_text()
     )
 
-    records, unreadable = split(nemo_launcher.read_ids([text, ALL[0]], DEFAULT, exec_db=database))
+    records, unreadable = split(launcher.read_ids([text, ALL[0]], DEFAULT, exec_db=database))
 
     assert labels([*records]) == ALL[:1]
     assert [failure.label for failure in unreadable] == [text]
@@ -180,7 +176,7 @@ def test_one_bad_id_is_told_and_the_others_go_on(text: str, said: str, tmp_path:
 def test_an_unknown_id_names_the_database_and_the_folders_that_were_searched(tmp_path: Path) -> None:
     options = ReadOptions(job_dirs=(tmp_path,))
 
-    assert reason(nemo_launcher.read_ids(["abc.1"], options, exec_db=tmp_path / "db")) == (
+    assert reason(launcher.read_ids(["abc.1"], options, exec_db=tmp_path / "db")) == (
         f"no job is known by the id 'abc.1': it is not in the launcher's database {tmp_path / 'db'} "
         f"(it does not exist), and not in {tmp_path}"
     )
@@ -193,13 +189,13 @@ def test_an_id_in_several_folders_of_job_dirs_is_told(tmp_path: Path) -> None:
     options = ReadOptions(job_dirs=(tmp_path / "a", tmp_path / "b"))
 
     assert "is in several folders" in reason(
-        nemo_launcher.read_ids(["aaaaaaaa"], options, exec_db=tmp_path / "db")
+        launcher.read_ids(["aaaaaaaa"], options, exec_db=tmp_path / "db")
     )
     assert "fits 2 invocations (aaaaaaaa, aaaaaaab)" in reason(
-        nemo_launcher.read_ids(["aaaa"], ReadOptions(job_dirs=(tmp_path / "a",)), exec_db=tmp_path / "db")
+        launcher.read_ids(["aaaa"], ReadOptions(job_dirs=(tmp_path / "a",)), exec_db=tmp_path / "db")
     )
     assert (
-        reason(nemo_launcher.read_ids(["aaaaaaab.7"], options, exec_db=tmp_path / "db"))
+        reason(launcher.read_ids(["aaaaaaab.7"], options, exec_db=tmp_path / "db"))
         == "there is no job aaaaaaab.7; its invocation has aaaaaaab.0"
     )
 
@@ -229,7 +225,7 @@ def test_a_job_whose_files_are_elsewhere_is_told_with_advice(
 ) -> None:
     database = write_database(tmp_path / "db", [row("aaaaaaaa.0", data=data)])
 
-    assert reason(nemo_launcher.read_ids(["aaaaaaaa"], DEFAULT, exec_db=database)).startswith(
+    assert reason(launcher.read_ids(["aaaaaaaa"], DEFAULT, exec_db=database)).startswith(
         f"job aaaaaaaa.0: {said}"
     )
 
@@ -239,7 +235,7 @@ def test_a_job_of_a_cluster_whose_disk_is_shared_is_read_in_place(tmp_path: Path
     data = {"remote_rundir_path": str(job), "hostname": "login", "username": "me"}
     database = write_database(tmp_path / "db", [row("aaaaaaaa.0", executor="slurm", data=data)])
 
-    record = one(nemo_launcher.read_ids(["a"], DEFAULT, exec_db=database))
+    record = one(launcher.read_ids(["a"], DEFAULT, exec_db=database))
 
     assert record.params["results_dir"] == f"login:{job}"
     assert record.tags["executor"] == "slurm"
@@ -250,7 +246,7 @@ def test_an_odd_row_costs_its_own_job(tmp_path: Path) -> None:
     rows = [row("aaaaaaaa.0", data={"output_dir": 5}), row("aaaaaaaa.1", data={"output_dir": str(good)})]
 
     records, unreadable = split(
-        nemo_launcher.read_ids(["a"], DEFAULT, exec_db=write_database(tmp_path / "db", rows))
+        launcher.read_ids(["a"], DEFAULT, exec_db=write_database(tmp_path / "db", rows))
     )
 
     assert labels([*records]) == ["aaaaaaaa.1"]
@@ -274,21 +270,21 @@ def test_the_number_of_a_job_is_told_by_the_tasks_of_the_run_or_the_folders_name
     files = {"artifacts/metadata.yaml": listed} if tasks else {}
     make_job(tmp_path / "20250101_000000-aaaaaaaa" / name, files)
 
-    assert one(nemo_launcher.read(tmp_path, DEFAULT)).tags["job_id"] == f"aaaaaaaa.{number}"
+    assert one(launcher.read(tmp_path, DEFAULT)).tags["job_id"] == f"aaaaaaaa.{number}"
 
 
 def test_tasks_may_be_listed_as_plain_names(tmp_path: Path) -> None:
     metadata = {"launcher_resolved_config": {"evaluation": {"tasks": ["x", "mine"]}}}
     make_job(tmp_path / "20250101_000000-aaaaaaaa" / "mine", {"artifacts/metadata.yaml": metadata})
 
-    assert one(nemo_launcher.read(tmp_path, DEFAULT)).label == "aaaaaaaa.1"
+    assert one(launcher.read(tmp_path, DEFAULT)).label == "aaaaaaaa.1"
 
 
 @pytest.mark.parametrize("script", ["run.sh", "run.sub", "../run_all.sequential.sh"])
 def test_where_the_folder_was_renamed_the_scripts_tell_the_invocation(script: str, tmp_path: Path) -> None:
     make_job(tmp_path / "mine" / "t.4", {script: '#!/bin/bash\nNEL_INVOCATION_ID="abcdef0123456789"\n'})
 
-    assert one(nemo_launcher.read(tmp_path / "mine" / "t.4", DEFAULT)).label == "abcdef0123456789.4"
+    assert one(launcher.read(tmp_path / "mine" / "t.4", DEFAULT)).label == "abcdef0123456789.4"
 
 
 def test_a_job_that_nothing_names_is_known_by_its_content_wherever_it_is(tmp_path: Path) -> None:
@@ -298,7 +294,7 @@ def test_a_job_that_nothing_names_is_known_by_its_content_wherever_it_is(tmp_pat
         tmp_path / "c" / "mine", results={"tasks": {"t": {"metrics": {"m": {"scores": {"s": {"value": 1}}}}}}}
     )
 
-    first, second, third = (one(nemo_launcher.read(path, DEFAULT)) for path in (here, there, other))
+    first, second, third = (one(launcher.read(path, DEFAULT)) for path in (here, there, other))
 
     assert first.key == second.key != third.key
     assert first.label == str(here)
@@ -312,9 +308,9 @@ def test_a_job_that_nothing_names_is_known_by_its_content_wherever_it_is(tmp_pat
 def test_a_results_file_with_nothing_around_it_is_read(shape: str) -> None:
     path = SHAPES / f"{shape}.results.yml"
 
-    record = one(nemo_launcher.read(path, ReadOptions(only_required=False, copy_logs=True)))
+    record = one(launcher.read(path, ReadOptions(only_required=False, copy_logs=True)))
 
-    assert nemo_launcher.recognises(path)
+    assert launcher.recognises(path)
     assert record.label == str(path)
     assert record.run_name == f"eval-{shape}"
     assert [artifact.path for artifact in record.artifacts] == [f"{shape}/artifacts/{path.name}"]
@@ -326,8 +322,8 @@ def test_the_folder_that_nemo_evaluator_writes_without_the_launcher_is_read(tmp_
     folder = (tmp_path / "x" / "artifacts").rename(tmp_path / "out")
 
     for path in (folder, folder / "results.yml"):
-        record = one(nemo_launcher.read(path, DEFAULT))
-        assert nemo_launcher.recognises(path)
+        record = one(launcher.read(path, DEFAULT))
+        assert launcher.recognises(path)
         assert [artifact.path for artifact in record.artifacts] == [
             "h.t/artifacts/results.yml",
             "h.t/artifacts/run_config.yml",
@@ -340,7 +336,7 @@ def test_a_lone_results_yml_takes_nothing_along_that_stands_beside_it(tmp_path: 
     (tmp_path / "private.txt").write_text("mine")
     (tmp_path / "metadata.yaml").write_text("launcher_command: theirs")
 
-    record = one(nemo_launcher.read(path, ReadOptions(only_required=False)))
+    record = one(launcher.read(path, ReadOptions(only_required=False)))
 
     assert [artifact.path for artifact in record.artifacts] == ["t/artifacts/results.yml"]
     assert "launcher_command" not in record.params
@@ -350,8 +346,8 @@ def test_a_results_file_in_json_is_read(tmp_path: Path) -> None:
     path = tmp_path / "any.json"
     path.write_text('{"results": {"tasks": {"t": {"metrics": {"m": {"scores": {"m": {"value": 1}}}}}}}}')
 
-    assert nemo_launcher.recognises(path)
-    assert [metric.key for metric in one(nemo_launcher.read(path, DEFAULT)).metrics] == ["t_m"]
+    assert launcher.recognises(path)
+    assert [metric.key for metric in one(launcher.read(path, DEFAULT)).metrics] == ["t_m"]
 
 
 def test_other_formats_are_not_taken_for_ours(tmp_path: Path) -> None:
@@ -362,30 +358,28 @@ def test_other_formats_are_not_taken_for_ours(tmp_path: Path) -> None:
     (tmp_path / "broken.yml").write_text("a: [")
     (tmp_path / "run" / "artifacts").mkdir(parents=True)
 
-    assert [path.name for path in [tmp_path, *tmp_path.rglob("*")] if nemo_launcher.recognises(path)] == []
-    assert not nemo_launcher.recognises(tmp_path / "nowhere")
-    assert "holds no job of NeMo Evaluator" in reason(nemo_launcher.read(tmp_path, DEFAULT))
-    assert (
-        reason(nemo_launcher.read(tmp_path / "nowhere", DEFAULT)) == f"{tmp_path / 'nowhere'} does not exist"
-    )
+    assert [path.name for path in [tmp_path, *tmp_path.rglob("*")] if launcher.recognises(path)] == []
+    assert not launcher.recognises(tmp_path / "nowhere")
+    assert "holds no job of NeMo Evaluator" in reason(launcher.read(tmp_path, DEFAULT))
+    assert reason(launcher.read(tmp_path / "nowhere", DEFAULT)) == f"{tmp_path / 'nowhere'} does not exist"
 
 
 def test_a_broken_results_yml_is_still_recognised_so_that_its_error_is_told(tmp_path: Path) -> None:
     path = tmp_path / "results.yml"
     for text in ("", "results: [", "results:\n\t- x"):
         path.write_text(text)
-        assert nemo_launcher.recognises(path)
+        assert launcher.recognises(path)
 
 
 def test_relative_paths_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     genuine(tmp_path)
     monkeypatch.chdir(tmp_path / "nel-results" / FOLDER / MMLU)
 
-    assert one(nemo_launcher.read(Path(), DEFAULT)).label == ALL[0]
-    assert one(nemo_launcher.read(Path("artifacts"), DEFAULT)).params["results_dir"] == str(Path().absolute())
+    assert one(launcher.read(Path(), DEFAULT)).label == ALL[0]
+    assert one(launcher.read(Path("artifacts"), DEFAULT)).params["results_dir"] == str(Path().absolute())
 
 
 def test_a_path_with_odd_names_is_no_trouble(tmp_path: Path) -> None:
     job = make_job(tmp_path / "a b%20#?" / "20250101_000000-aaaaaaaa" / "t ü.0")
 
-    assert one(nemo_launcher.read(job.parent.parent, DEFAULT)).label == "aaaaaaaa.0"
+    assert one(launcher.read(job.parent.parent, DEFAULT)).label == "aaaaaaaa.0"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlflow_rest_export.records import RunStatus
-from mlflow_rest_export.sources.nemo_stages import Stages, read_stages
+from mlflow_rest_export.sources.nemo.stages import Stages, read_stages
 
 
 def stages(tmp_path: Path, *, killed: bool = False, **said: str) -> Stages:

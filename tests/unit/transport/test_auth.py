@@ -10,8 +10,15 @@ import pytest
 from clocks import Clock, conduct_of
 from requests import PreparedRequest, Request
 
-from mlflow_rest_export.auth import BasicAuth, BearerAuth, CommandToken, FileToken, NoAuth, RenewableAuth
 from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.network.auth import (
+    BasicAuth,
+    BearerAuth,
+    CommandToken,
+    FileToken,
+    NoAuth,
+    RenewableAuth,
+)
 
 
 def request() -> PreparedRequest:

@@ -10,10 +10,10 @@ from clocks import Clock, Waits, conduct_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlflow_rest_export.conduct import Conduct, Stop
 from mlflow_rest_export.errors import Interrupted
-from mlflow_rest_export.pace import Pace, Spacing
-from mlflow_rest_export.retry import SHORTEST_TRY, Backoff, Patience
+from mlflow_rest_export.network.conduct import Conduct, Stop
+from mlflow_rest_export.network.pace import Pace, Spacing
+from mlflow_rest_export.network.retry import SHORTEST_TRY, Backoff, Patience
 
 CHANCE = st.floats(0, 1, exclude_max=True)
 

@@ -7,10 +7,10 @@ from clocks import Clock, Waits, conduct_of
 from loopback import Reaction, say, serving
 from requests import PreparedRequest
 
-from mlflow_rest_export.auth import RenewableAuth
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.errors import ApiError, NoAnswer
-from mlflow_rest_export.transport import Call, Repeat, Transport
+from mlflow_rest_export.network.auth import RenewableAuth
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.transport import Call, Repeat, Transport
 
 GOOD = say(200, {"fine": True})
 REFUSED = say(401, "no")

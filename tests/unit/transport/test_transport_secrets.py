@@ -13,9 +13,9 @@ from clocks import conduct_of
 from loopback import Loopback, Reaction, close, reset_after, say, serving, stall, unused_port
 from requests.auth import AuthBase
 
-from mlflow_rest_export.auth import BasicAuth, BearerAuth, NoAuth
 from mlflow_rest_export.errors import ApiError, ExportError, NoAnswer, NotMlflow
-from mlflow_rest_export.transport import Call, Repeat, Transport
+from mlflow_rest_export.network.auth import BasicAuth, BearerAuth, NoAuth
+from mlflow_rest_export.network.transport import Call, Repeat, Transport
 
 GOOD = say(200, {"fine": True})
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

@@ -14,7 +14,7 @@ from clocks import Clock, Waits, conduct_of
 from loopback import Loopback, close, reset_after, say, serving
 
 from mlflow_rest_export.errors import NoAnswer, SettingsError
-from mlflow_rest_export.transport import Call, Repeat, Tls, Transport
+from mlflow_rest_export.network.transport import Call, Repeat, Tls, Transport
 
 GOOD = say(200, {"fine": True})
 

@@ -7,9 +7,9 @@ import threading
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from mlflow_rest_export.auth import NoAuth, RenewableAuth
-from mlflow_rest_export.conduct import Conduct
-from mlflow_rest_export.oauth import OAuthToken
+from mlflow_rest_export.network.auth import NoAuth, RenewableAuth
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.oauth import OAuthToken
 
 
 class TokenAuth(RenewableAuth):

@@ -9,10 +9,10 @@ from mlflow_rest_export import marks
 from mlflow_rest_export.records import Adjustment, Dataset, Lookup, Metric, RunRecord
 from mlflow_rest_export.sources import times
 from mlflow_rest_export.sources.masking import mask_document
-from mlflow_rest_export.sources.nemo_artifacts import gather
-from mlflow_rest_export.sources.nemo_documents import JobDocuments
-from mlflow_rest_export.sources.nemo_jobs import Job
-from mlflow_rest_export.sources.nemo_reading import JobReading, read_files
+from mlflow_rest_export.sources.nemo.artifacts import gather
+from mlflow_rest_export.sources.nemo.documents import JobDocuments
+from mlflow_rest_export.sources.nemo.jobs import Job
+from mlflow_rest_export.sources.nemo.reading import JobReading, read_files
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.secret_fields import MASK, concealed
 

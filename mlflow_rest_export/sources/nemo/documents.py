@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.records import Adjustment
 from mlflow_rest_export.sources.json_files import read_json
-from mlflow_rest_export.sources.nemo_folders import METADATA, RUN_CONFIG, JobFiles
+from mlflow_rest_export.sources.nemo.folders import METADATA, RUN_CONFIG, JobFiles
 from mlflow_rest_export.yaml_files import load_yaml
 
 

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import SourceError
+from mlflow_rest_export.network.conduct import Conduct
 
 
 @dataclass(slots=True)

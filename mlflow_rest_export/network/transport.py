@@ -19,18 +19,18 @@ from urllib.parse import urlencode
 import requests
 from requests.auth import AuthBase
 
-from mlflow_rest_export.answers import Answer, error_of, json_of, retry_after, without_secrets
-from mlflow_rest_export.auth import NoAuth, RenewableAuth
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NoAnswer, SettingsError
-from mlflow_rest_export.failures import host_of, no_answer
-from mlflow_rest_export.log_redaction import protect_logs
-from mlflow_rest_export.pace import Spacing
-from mlflow_rest_export.passing_faults import is_clear, may_pass
-from mlflow_rest_export.retry import Patience
-from mlflow_rest_export.sessions import QuickSession
-from mlflow_rest_export.streamed import Farthest, Streamed
+from mlflow_rest_export.network.answers import Answer, error_of, json_of, retry_after, without_secrets
+from mlflow_rest_export.network.auth import NoAuth, RenewableAuth
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.failures import host_of, no_answer
+from mlflow_rest_export.network.log_redaction import protect_logs
+from mlflow_rest_export.network.pace import Spacing
+from mlflow_rest_export.network.passing_faults import is_clear, may_pass
+from mlflow_rest_export.network.retry import Patience
+from mlflow_rest_export.network.sessions import QuickSession
+from mlflow_rest_export.network.streamed import Farthest, Streamed
 
 _log = logging.getLogger("mlflow_rest_export")
 _T = TypeVar("_T")

@@ -14,12 +14,12 @@ from typing import Literal
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.content import BytesContent, Content
-from mlflow_rest_export.description import NOTE, described
-from mlflow_rest_export.fitting import CUT, Fitting
 from mlflow_rest_export.limits import Limits
-from mlflow_rest_export.names import apart, clean_path, clean_text, marked_path
+from mlflow_rest_export.planning.description import NOTE, described
+from mlflow_rest_export.planning.fitting import CUT, Fitting
+from mlflow_rest_export.planning.names import apart, clean_path, clean_text, marked_path
+from mlflow_rest_export.planning.survey import Survey, survey
 from mlflow_rest_export.records import Adjustment, Dataset, Lookup, Metric, RunRecord, RunStatus
-from mlflow_rest_export.survey import Survey, survey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

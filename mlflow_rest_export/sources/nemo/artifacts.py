@@ -16,7 +16,7 @@ import yaml
 from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.records import Adjustment, Artifact
 from mlflow_rest_export.sources.masking import mask_document, mask_text
-from mlflow_rest_export.sources.nemo_folders import METADATA, RESULTS, RUN_CONFIG, JobFiles, is_folder
+from mlflow_rest_export.sources.nemo.folders import METADATA, RESULTS, RUN_CONFIG, JobFiles, is_folder
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.yaml_files import MAX_BYTES
 

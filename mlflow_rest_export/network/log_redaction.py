@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from mlflow_rest_export.answers import without_secrets
+from mlflow_rest_export.network.answers import without_secrets
 
 
 class _WithoutSecrets(logging.Filter):

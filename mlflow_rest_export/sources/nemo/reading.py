@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_rest_export.errors import SourceError
-from mlflow_rest_export.sources.nemo_documents import JobDocuments, read_documents
-from mlflow_rest_export.sources.nemo_exec_db import Row
-from mlflow_rest_export.sources.nemo_folders import JobFiles, is_file, is_folder
-from mlflow_rest_export.sources.nemo_jobs import Job
-from mlflow_rest_export.sources.nemo_results import Scores, scores
-from mlflow_rest_export.sources.nemo_stages import Stages, read_stages
+from mlflow_rest_export.sources.nemo.documents import JobDocuments, read_documents
+from mlflow_rest_export.sources.nemo.exec_db import Row
+from mlflow_rest_export.sources.nemo.folders import JobFiles, is_file, is_folder
+from mlflow_rest_export.sources.nemo.jobs import Job
+from mlflow_rest_export.sources.nemo.results import Scores, scores
+from mlflow_rest_export.sources.nemo.stages import Stages, read_stages
 
 PREFIX = "nemo-launcher:"
 """How the keys of launcher jobs begin."""

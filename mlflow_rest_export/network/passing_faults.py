@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mlflow_rest_export import failures
-from mlflow_rest_export.answers import is_permanent
 from mlflow_rest_export.errors import ApiError, NoAnswer
+from mlflow_rest_export.network import failures
+from mlflow_rest_export.network.answers import is_permanent
 
 RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 TRIES_OF_500 = 4

@@ -9,10 +9,10 @@ from typing import Protocol, runtime_checkable
 
 from requests import PreparedRequest
 
-from mlflow_rest_export import sigv4
-from mlflow_rest_export.auth import RenewableAuth
-from mlflow_rest_export.conduct import Conduct
-from mlflow_rest_export.sigv4 import AwsKeys, Scope
+from mlflow_rest_export.network import sigv4
+from mlflow_rest_export.network.auth import RenewableAuth
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.sigv4 import AwsKeys, Scope
 
 SIGNED = ("host", "content-type", "content-md5")
 """Headers that are signed besides every ``X-...``: enough for AWS, and what proxies leave alone. The official

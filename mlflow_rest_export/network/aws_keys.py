@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlflow_rest_export.answers import without_secrets
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.extras import install_line, is_installed, require
-from mlflow_rest_export.sigv4 import AwsKeys
+from mlflow_rest_export.network.answers import without_secrets
+from mlflow_rest_export.network.sigv4 import AwsKeys
 
 KeySource = Callable[[], AwsKeys]
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from mlflow_rest_export.auth import BearerAuth
 from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.network.auth import BearerAuth
 
 _HEADER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*):[ \t]+(\S.*)")
 

@@ -12,11 +12,11 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mlflow_rest_export.auth import RenewableAuth
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.errors import ApiError, NotMlflow, SettingsError, TrackingError
-from mlflow_rest_export.retry import Patience
-from mlflow_rest_export.transport import Call, Tls, Transport
+from mlflow_rest_export.network.auth import RenewableAuth
+from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.retry import Patience
+from mlflow_rest_export.network.transport import Call, Tls, Transport
 
 EXPIRED = 40.0
 """Seconds of life below which a token counts as expired: Azure refuses those with 30 s or less."""

@@ -9,7 +9,7 @@ from typing import Literal
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.limits import Limits
-from mlflow_rest_export.names import apart, clean_key, clean_text, marked_key
+from mlflow_rest_export.planning.names import apart, clean_key, clean_text, marked_key
 from mlflow_rest_export.records import Adjustment
 
 CUT = " ...[cut]"

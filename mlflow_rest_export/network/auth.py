@@ -15,9 +15,9 @@ from pathlib import Path
 from requests import PreparedRequest
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from mlflow_rest_export.answers import without_secrets
-from mlflow_rest_export.conduct import Conduct
 from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.network.answers import without_secrets
+from mlflow_rest_export.network.conduct import Conduct
 
 
 class NoAuth(AuthBase):

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timezone
 
-from mlflow_rest_export import aws_answers
 from mlflow_rest_export.errors import ApiError, NotMlflow
+from mlflow_rest_export.network import aws_answers
 
 REASON_LENGTH = 400
 """Characters of a server's message that we repeat: some carry a whole SQL statement."""

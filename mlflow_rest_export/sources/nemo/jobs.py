@@ -9,9 +9,9 @@ from pathlib import Path
 
 from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.records import Unreadable
-from mlflow_rest_export.sources import nemo_folders as folders
-from mlflow_rest_export.sources.nemo_exec_db import ExecDb, Row, ambiguous, index_order, open_exec_db
-from mlflow_rest_export.sources.nemo_folders import JobFiles
+from mlflow_rest_export.sources.nemo import folders
+from mlflow_rest_export.sources.nemo.exec_db import ExecDb, Row, ambiguous, index_order, open_exec_db
+from mlflow_rest_export.sources.nemo.folders import JobFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

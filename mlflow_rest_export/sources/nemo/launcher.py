@@ -7,11 +7,11 @@ from pathlib import Path
 
 from mlflow_rest_export.errors import ExportError, SourceError
 from mlflow_rest_export.records import RunRecord, Unreadable
-from mlflow_rest_export.sources import nemo_folders as folders
 from mlflow_rest_export.sources.json_files import outline
-from mlflow_rest_export.sources.nemo_documents import is_results, read_results
-from mlflow_rest_export.sources.nemo_jobs import select
-from mlflow_rest_export.sources.nemo_record import read_job
+from mlflow_rest_export.sources.nemo import folders
+from mlflow_rest_export.sources.nemo.documents import is_results, read_results
+from mlflow_rest_export.sources.nemo.jobs import select
+from mlflow_rest_export.sources.nemo.record import read_job
 from mlflow_rest_export.sources.options import ReadOptions
 
 NAME = "nemo-launcher"

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from mlflow_rest_export.errors import Interrupted
-from mlflow_rest_export.pace import Pace
-from mlflow_rest_export.retry import Backoff, Patience
+from mlflow_rest_export.network.pace import Pace
+from mlflow_rest_export.network.retry import Backoff, Patience
 
 
 class Stop:

@@ -1,0 +1,1 @@
+"""HTTP to one host: one transport, its retries, credentials and what its failures mean."""

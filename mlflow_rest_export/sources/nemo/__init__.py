@@ -1,0 +1,1 @@
+"""Jobs of nemo-evaluator-launcher: their folders, stages, results, settings and files."""
