@@ -43,17 +43,18 @@ class AzureMlDoor:
     writes_again: bool = True
     url: str = ""
     logins: int = 0
+    revoked: int = 0
+    """Logins whose tokens are no longer taken."""
     announced: dict[str, set[str]] = field(default_factory=dict)
     """Run id -> paths."""
 
-    @property
-    def token(self) -> str:
-        return f"eyJcanary.login.{self.logins}"
+    def _tokens(self) -> list[str]:
+        return [f"eyJcanary.login.{number}" for number in range(self.revoked + 1, self.logins + 1)]
 
     def __call__(self, asked: Asked) -> Said:
         if asked.path == "/tenant-1/oauth2/v2.0/token":
             return self._login(asked)
-        if asked.headers.get("authorization") != f"Bearer {self.token}":
+        if asked.headers.get("authorization") not in [f"Bearer {token}" for token in self._tokens()]:
             return Said.json(401, {"error": {"code": "UserError", "message": "token expired"}})
         if asked.path.startswith(f"/history/v1.0{WORKSPACE}/"):
             return self._artifacts(asked)
@@ -71,7 +72,9 @@ class AzureMlDoor:
         if form != wanted | {"scope": SCOPE}:
             return Said.json(401, {"error": "invalid_client", "error_description": "AADSTS7000215: Invalid"})
         self.logins += 1
-        return Said.json(200, {"access_token": self.token, "expires_in": 3599, "token_type": "Bearer"})
+        return Said.json(
+            200, {"access_token": self._tokens()[-1], "expires_in": 3599, "token_type": "Bearer"}
+        )
 
     def _artifacts(self, asked: Asked) -> Said:
         found = _RUN.search(asked.path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +56,14 @@ class SageMaker:
     def variables(self, endpoint: str = "") -> dict[str, str]:
         """Give the environment in which it is reached."""
         return {**self.guard.keys.variables(), "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT": endpoint or self.door.url}
+
+
+@contextlib.contextmanager
+def sagemaker_at(arn: str, server: StoreServer) -> Iterator[SageMaker]:
+    """Open a stand-in before a server."""
+    guard = SageMakerDoor(arn, Keys(token="canary-session-token"))
+    with FrontDoor(guard, server.port) as door:
+        yield SageMaker(arn, door, guard, server)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,21 +7,21 @@ not given is skipped.
 
 from __future__ import annotations
 
-import re
 import subprocess
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
-from aws_doors import Keys, S3Door, SageMakerDoor
+from aws_doors import Keys, S3Door
 from azureml_door import AzureMlDoor
 from azureml_workspace import Workspace
-from cloud_standins import ACCOUNT_KEY, S3, Blobs, SageMaker, connection_string, given
+from cloud_standins import ACCOUNT_KEY, S3, Blobs, SageMaker, connection_string, given, sagemaker_at
+from counted import experiment, long_run, pytest_terminal_summary, tally
 from fault_proxy import FaultProxy
 from front_door import FrontDoor
 from store_servers import StoreServer, azurite, moto
+from ways import APP, SERVER, WAYS, Way, opened
 
 from mlflow_rest_export.network import oauth
 
@@ -31,12 +31,9 @@ import sys
 from azure.storage.blob import BlobServiceClient
 BlobServiceClient.from_connection_string(sys.argv[1]).create_container(sys.argv[2])
 """
-APP = "arn:aws:sagemaker:eu-central-1:123456789012:mlflow-app/app-0A1B2C3D4E5F"
-SERVER = "arn:aws:sagemaker:us-west-2:123456789012:mlflow-tracking-server/demo"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "faults: breaks requests one by one")
+__all__ = ["experiment", "long_run", "pytest_terminal_summary", "tally"]  # fixtures and a hook
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,18 +43,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--base-env", default="", metavar="PYTHON")
     group.addoption("--azurite", default="", metavar="PROGRAM")
     group.addoption("--long", action="store_true", help="the whole sweep instead of a representative part")
-
-
-@pytest.fixture
-def long_run(pytestconfig: pytest.Config) -> bool:
-    """Whether the whole sweep is asked for."""
-    return bool(pytestconfig.getoption("--long"))
-
-
-@pytest.fixture
-def experiment(request: pytest.FixtureRequest) -> str:
-    """The name of an experiment nobody else uses."""
-    return f"{re.sub(r'[^A-Za-z0-9_.-]+', ' ', request.node.name)[:180]} {uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture(scope="session")
@@ -85,9 +70,8 @@ def s3_server(
 
 @pytest.fixture(params=[SERVER, APP], ids=["server", "app"])
 def sagemaker(request: pytest.FixtureRequest, s3_server: StoreServer) -> Iterator[SageMaker]:
-    guard = SageMakerDoor(request.param, Keys(token="canary-session-token"))
-    with FrontDoor(guard, s3_server.port) as door:
-        yield SageMaker(request.param, door, guard, s3_server)
+    with sagemaker_at(request.param, s3_server) as sagemaker:
+        yield sagemaker
 
 
 @pytest.fixture(scope="session")
@@ -138,6 +122,13 @@ def workspace(disk_server: StoreServer, blobs: Blobs, certificate: Path) -> Iter
         with FrontDoor(guard, certificate=certificate) as door:
             guard.url = door.url
             yield Workspace(door, guard, proxy, certificate)
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> Iterator[Way]:
+    """Every way to a cloud in turn."""
+    with opened(request.param, request.getfixturevalue) as way:
+        yield way
 
 
 def _running(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from attempts import Attempt, record
 from cloud_standins import S3, SageMaker
-from cloud_sweep import CloudSweep, StoreRuns
+from cloud_sweep import StoreRuns
 from fault_proxy import FaultProxy
 from faults import FAULTS
 
@@ -149,25 +149,3 @@ def test_files_with_difficult_names_arrive_and_are_read_back(
     assert result.outcome is Outcome.EXPORTED, result.error
     assert len(found) == len(names)
     assert {stored.content(run, path) for path in found} == {b"content"}
-
-
-@pytest.mark.parametrize("way", ["presigned", pytest.param("direct", marks=pytest.mark.faults)])
-def test_a_fault_anywhere_leaves_exactly_one_whole_run(
-    sagemaker: SageMaker, s3: S3, experiment: str, tmp_path: Path, long_run: bool, way: str
-) -> None:
-    if way == "direct":
-        sagemaker.guard.denied.add("CreatePresignedUploadUrl")
-        sagemaker.guard.hidden = ("/ajax-api/",)
-    with FaultProxy(sagemaker.door.port) as proxy:
-        variables = {**s3.variables, **sagemaker.variables(proxy.url)}
-        s3.guard.others = [sagemaker.guard.keys]
-        sweep = CloudSweep(
-            attempt=lambda name: _attempt(sagemaker, name, **variables),
-            stored=lambda name: StoreRuns(sagemaker.server, name),
-            proxies=(proxy, s3.proxy),
-            wanted=record(tmp_path, files=3, metrics=5, steps=0),
-        )
-        sweep.run(experiment, long_run=long_run)
-
-    print(f"faults, SageMaker, {way}: {sweep.cases} cases, {len(sweep.wrong)} wrong")
-    assert not sweep.wrong

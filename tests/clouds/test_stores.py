@@ -2,56 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from attempts import Attempt, record
+from attempts import record
 from cloud_standins import S3, Blobs
-from cloud_sweep import CloudSweep, StoreRuns
+from cloud_sweep import StoreRuns
 from fault_proxy import FaultProxy
 from front_door import Asked, FrontDoor, Said
 from store_servers import StoreServer
+from ways import PRESIGNED, SMALL, attempt, blob_variables, closing
 
-from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.exporting.outcomes import Outcome
 from mlflow_rest_export.records import Artifact
-
-PRESIGNED = "/api/2.0/mlflow/artifacts/presigned-upload-url"
-SMALL = "/ajax-api/"
-
-
-def _closing(server: StoreServer, *closed: str) -> FrontDoor:
-    """Give a door before a server that knows some endpoints no more, as gateways and old versions do."""
-
-    def guard(asked: Asked) -> Said | None:
-        return Said(404, {}, b"<html><title>404 Not Found</title></html>") if asked.path in closed else None
-
-    def starts(asked: Asked) -> Said | None:
-        return guard(asked) or (Said(404) if closed and asked.path.startswith(closed) else None)
-
-    return FrontDoor(starts, server.port)
-
-
-def _attempt(url: str, experiment: str, variables: Mapping[str, str] | None = None) -> Attempt:
-    return Attempt(
-        uri=url,
-        experiment=experiment,
-        patience=8.0,
-        connection=Connection(environment=variables or {}),
-    )
-
-
-def _sweep(
-    server: StoreServer, *proxies: FaultProxy, folder: Path, variables: Mapping[str, str] | None = None
-) -> CloudSweep:
-    return CloudSweep(
-        attempt=lambda name: _attempt(proxies[0].url, name, variables),
-        stored=lambda name: StoreRuns(server, name),
-        proxies=proxies,
-        wanted=record(folder, files=3, metrics=5, steps=0),
-    )
 
 
 def test_a_plain_server_signs_urls_for_its_s3(
@@ -59,7 +24,7 @@ def test_a_plain_server_signs_urls_for_its_s3(
 ) -> None:
     wanted = record(tmp_path)
 
-    (result,) = _attempt(s3_server.url, experiment).export(wanted)
+    (result,) = attempt(s3_server.url, experiment).export(wanted)
 
     assert result.outcome is Outcome.EXPORTED, result.error
     assert not StoreRuns(s3_server, experiment).faults(wanted)
@@ -74,8 +39,8 @@ def test_what_small_uploads_cannot_carry_goes_straight_to_the_store(
     big.write_bytes(b"0123456789abcdef" * (12 * 65536))
     before = len(s3.door.seen)
 
-    with _closing(s3_server, PRESIGNED) as door:
-        (result,) = _attempt(door.url, experiment, s3.variables).export(wanted)
+    with closing(s3_server, PRESIGNED) as door:
+        (result,) = attempt(door.url, experiment, s3.variables).export(wanted)
 
     assert result.outcome is Outcome.EXPORTED, result.error
     assert not StoreRuns(s3_server, experiment).faults(wanted)
@@ -86,9 +51,9 @@ def test_what_small_uploads_cannot_carry_goes_straight_to_the_store(
 def test_where_no_way_is_open_the_sentence_says_why_for_each(
     s3_server: StoreServer, s3: S3, experiment: str, tmp_path: Path
 ) -> None:
-    with _closing(s3_server, PRESIGNED, SMALL) as door:
+    with closing(s3_server, PRESIGNED, SMALL) as door:
         wrong = s3.variables | {"AWS_SECRET_ACCESS_KEY": "canary-wrong"}
-        (result,) = _attempt(door.url, experiment, wrong).export(record(tmp_path))
+        (result,) = attempt(door.url, experiment, wrong).export(record(tmp_path))
 
     assert result.outcome is Outcome.FAILED
     assert "SignatureDoesNotMatch" in str(result.error)
@@ -105,23 +70,11 @@ def test_difficult_names_are_the_same_for_the_server(
         record(tmp_path, files=0), artifacts=tuple(Artifact(f"d/{name}", source) for name in sorted(names))
     )
 
-    with _closing(s3_server, PRESIGNED, SMALL) as door:
-        (result,) = _attempt(door.url, experiment, s3.variables).export(wanted)
+    with closing(s3_server, PRESIGNED, SMALL) as door:
+        (result,) = attempt(door.url, experiment, s3.variables).export(wanted)
 
     assert result.outcome is Outcome.EXPORTED, result.error
     assert not StoreRuns(s3_server, experiment).faults(wanted)
-
-
-@pytest.mark.faults
-def test_direct_s3_survives_a_fault_anywhere(
-    s3_server: StoreServer, s3: S3, experiment: str, tmp_path: Path, long_run: bool
-) -> None:
-    with _closing(s3_server, PRESIGNED, SMALL) as door, FaultProxy(door.port) as proxy:
-        sweep = _sweep(s3_server, proxy, s3.proxy, folder=tmp_path, variables=s3.variables)
-        sweep.run(experiment, long_run=long_run)
-
-    print(f"faults, direct S3: {sweep.cases} cases, {len(sweep.wrong)} wrong")
-    assert not sweep.wrong
 
 
 @pytest.fixture
@@ -130,18 +83,14 @@ def blob_proxy(blobs: Blobs) -> Iterator[FaultProxy]:
         yield proxy
 
 
-def _blob_variables(blobs: Blobs, port: int) -> dict[str, str]:
-    return {"AZURE_STORAGE_CONNECTION_STRING": blobs.connection_string.replace(str(blobs.port), str(port))}
-
-
 def test_azure_blobs_are_written_directly(
     blob_server: StoreServer, blobs: Blobs, blob_proxy: FaultProxy, experiment: str, tmp_path: Path
 ) -> None:
     wanted = record(tmp_path)
     (tmp_path / "job-0" / "f1.txt").write_bytes(b"0123456789abcdef" * (12 * 65536))
 
-    with _closing(blob_server, SMALL) as door:
-        (result,) = _attempt(door.url, experiment, _blob_variables(blobs, blob_proxy.port)).export(wanted)
+    with closing(blob_server, SMALL) as door:
+        (result,) = attempt(door.url, experiment, blob_variables(blobs, blob_proxy.port)).export(wanted)
 
     assert result.outcome is Outcome.EXPORTED, result.error
     assert not StoreRuns(blob_server, experiment).faults(wanted)
@@ -149,31 +98,13 @@ def test_azure_blobs_are_written_directly(
     assert len(blocks_and_their_list) == 3
 
 
-@pytest.mark.faults
-def test_direct_azure_survives_a_fault_anywhere(
-    blob_server: StoreServer,
-    blobs: Blobs,
-    blob_proxy: FaultProxy,
-    experiment: str,
-    tmp_path: Path,
-    long_run: bool,
-) -> None:
-    variables = _blob_variables(blobs, blob_proxy.port)
-    with _closing(blob_server, SMALL) as door, FaultProxy(door.port) as proxy:
-        sweep = _sweep(blob_server, proxy, blob_proxy, folder=tmp_path, variables=variables)
-        sweep.run(experiment, long_run=long_run)
-
-    print(f"faults, direct Azure: {sweep.cases} cases, {len(sweep.wrong)} wrong")
-    assert not sweep.wrong
-
-
 def test_a_shared_disk_is_written_to_directly(
     disk_server: StoreServer, experiment: str, tmp_path: Path
 ) -> None:
     wanted = record(tmp_path)
 
-    with _closing(disk_server, SMALL) as door:
-        (result,) = _attempt(door.url, experiment).export(wanted)
+    with closing(disk_server, SMALL) as door:
+        (result,) = attempt(door.url, experiment).export(wanted)
 
     assert result.outcome is Outcome.EXPORTED, result.error
     assert not StoreRuns(disk_server, experiment).faults(wanted)
@@ -190,32 +121,8 @@ def test_a_disk_that_the_server_does_not_see_is_left_as_it_was(
     root = Path(disk_server.root)
     before = sorted(root.rglob("*"))
     with FrontDoor(elsewhere, disk_server.port) as door:
-        (result,) = _attempt(door.url, experiment).export(record(tmp_path))
+        (result,) = attempt(door.url, experiment).export(record(tmp_path))
 
     assert result.outcome is Outcome.FAILED
     assert "not the server's" in str(result.error)
     assert sorted(root.rglob("*")) == before
-
-
-@pytest.mark.faults
-def test_a_shared_disk_survives_a_fault_anywhere(
-    disk_server: StoreServer, experiment: str, tmp_path: Path, long_run: bool
-) -> None:
-    with _closing(disk_server, SMALL) as door, FaultProxy(door.port) as proxy:
-        sweep = _sweep(disk_server, proxy, folder=tmp_path)
-        sweep.run(experiment, long_run=long_run)
-
-    print(f"faults, shared disk: {sweep.cases} cases, {len(sweep.wrong)} wrong")
-    assert not sweep.wrong
-
-
-@pytest.mark.faults
-def test_small_uploads_survive_a_fault_anywhere(
-    disk_server: StoreServer, experiment: str, tmp_path: Path, long_run: bool
-) -> None:
-    with FaultProxy(disk_server.port) as proxy:
-        sweep = _sweep(disk_server, proxy, folder=tmp_path)
-        sweep.run(experiment, long_run=long_run)
-
-    print(f"faults, small uploads: {sweep.cases} cases, {len(sweep.wrong)} wrong")
-    assert not sweep.wrong

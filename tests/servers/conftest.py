@@ -7,23 +7,24 @@ version (sqlite, artifacts served) or a version with ``-files`` (file store); ``
 from __future__ import annotations
 
 import functools
-import re
 import signal
-import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from counted import experiment, long_run, pytest_terminal_summary, tally
 from fault_proxy import FaultProxy
 from mlflow_server import MlflowServer, Variant
-from server_pool import Pool, Reader, Tally, newest, read_back
+from server_pool import Pool, Reader, newest, read_back
 
-TALLY = pytest.StashKey[Tally]()
 MARKS = {
     "faults": "breaks requests one by one",
     "kill": "kills the exporter",
     "race": "several exporters at the same time",
 }
+
+
+__all__ = ["experiment", "long_run", "pytest_terminal_summary", "tally"]  # fixtures and a hook
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,7 +38,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # no server outlives a session that is ended
-    config.stash[TALLY] = Tally()
     for name, meaning in MARKS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
 
@@ -98,30 +98,6 @@ def proxy(server: MlflowServer) -> Iterator[FaultProxy]:
     """A proxy before ``server`` that counts what passes and can break it."""
     with FaultProxy(server.port) as proxy:
         yield proxy
-
-
-@pytest.fixture
-def experiment(request: pytest.FixtureRequest) -> str:
-    """The name of an experiment nobody else uses."""
-    return f"{re.sub(r'[^A-Za-z0-9_.-]+', ' ', request.node.name)[:180]} {uuid.uuid4().hex[:12]}"
-
-
-@pytest.fixture
-def tally(pytestconfig: pytest.Config) -> Tally:
-    """Counts the cases of the sweeps for the last lines of the session."""
-    return pytestconfig.stash[TALLY]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if config.stash[TALLY].lines:
-        terminalreporter.section("cases counted")
-        terminalreporter.write("\n".join(config.stash[TALLY].lines) + "\n")
-
-
-@pytest.fixture
-def long_run(pytestconfig: pytest.Config) -> bool:
-    """Whether the whole sweep is asked for."""
-    return bool(pytestconfig.getoption("--long"))
 
 
 @pytest.fixture

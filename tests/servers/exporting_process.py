@@ -1,6 +1,6 @@
 """Exports made records in a process of its own, which can be killed; orders come as JSON lines.
 
-An order: {"uri", "experiment", "folder", "names", "die_at"}. The answer: one JSON line with the outcomes.
+An order: {"uri", "experiment", "folder", "names", "connection", "die_at"}. The answer: a line of outcomes.
 With ``die_at`` the process kills itself at that number of changes to files below the tracking folder.
 """
 
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from attempts import Attempt, invocation
+
+from mlflow_rest_export.connection import Connection
 
 CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.link", "os.truncate", "os.rmdir"}
 """Audit events that change files; "open" is one when it may write."""
@@ -39,7 +41,9 @@ def obey(order: dict[str, Any]) -> list[dict[str, object]]:
     records = invocation(Path(order["folder"]), *order["names"])
     if order.get("die_at"):
         die_at(order["die_at"], str(Path(order["uri"]).resolve()))
-    results = Attempt(uri=order["uri"], experiment=order["experiment"]).export(*records)
+    connection = Connection(**order.get("connection", {}))
+    attempt = Attempt(uri=order["uri"], experiment=order["experiment"], connection=connection)
+    results = attempt.export(*records)
     return [result.as_json() for result in results]
 
 

@@ -99,6 +99,14 @@ class FaultProxy:
         """The requests that asked for a change."""
         return [seen for seen in self.seen if seen.writes]
 
+    def settle(self) -> None:
+        """Wait until nothing more will come of any request so far, be its client alive or not."""
+        deadline = time.monotonic() + TALK_TIMEOUT
+        while not all(seen.over for seen in self.seen):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"still under way: {[seen.target for seen in self.seen if not seen.over]}")
+            time.sleep(0.01)
+
     def _start(self, work: Callable[..., None], *args: socket.socket) -> None:
         thread = threading.Thread(target=work, args=args, daemon=True)
         self._threads = [old for old in self._threads if old.is_alive()] + [thread]
@@ -139,7 +147,16 @@ class FaultProxy:
         if head is None:
             return False
         seen = self._register(head)
-        content = http_wire.body(requests, head, until_closed=False)
+        try:
+            return self._carry(
+                client, http_wire.body(requests, head, until_closed=False), upstream, head, seen
+            )
+        finally:
+            seen.over = True
+
+    def _carry(
+        self, client: socket.socket, content: Iterator[bytes], upstream: Upstream, head: Head, seen: Seen
+    ) -> bool:
         time.sleep(self.delay)
         if self.before:
             self.before(seen)

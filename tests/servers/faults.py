@@ -104,6 +104,8 @@ class Seen:
     body_wire: bytearray = field(default_factory=bytearray)
     answer_wire: bytearray = field(default_factory=bytearray)
     """Bodies as they were on the wire, kept only when the proxy records; noted before they are passed on."""
+    over: bool = False
+    """Nothing more will come of it, be it answered, broken, or left by its client."""
 
     @property
     def body(self) -> bytes:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from faults import Seen
+
 SCRIPT = Path(__file__).with_name("exporting_process.py")
 
 
@@ -46,6 +48,18 @@ class ExportingProcess:
         """End it and wait for it."""
         self._process.kill()
         self._process.communicate()
+
+
+class Killer:
+    """Kills a process when request ``number`` comes; a hook of the fault proxy."""
+
+    def __init__(self, process: ExportingProcess, number: int) -> None:
+        self._process = process
+        self._number = number
+
+    def __call__(self, seen: Seen) -> None:
+        if seen.number == self._number:
+            self._process.kill()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from fault_proxy import FaultProxy
 from faults import FAULTS, Seen
 from launcher_folders import FOLDER, LCR, MMLU, OUTPUT
 from mlflow_server import MlflowServer, Variant
-from processes import ExportingProcess, exporting_processes
+from processes import Killer, exporting_processes
 from server_pool import Pool, Tally, newest
 from stored_runs import StoredRuns
 
@@ -29,18 +29,6 @@ pytestmark = pytest.mark.kill
 
 NAMES = ["a job", "another job"]
 OF_THE_WRITER = (marks.CLAIM, marks.TAKEOVER, marks.OWNER, marks.ERROR)
-
-
-class Killer:
-    """Kills a process when request ``number`` comes, before or after the server has seen it."""
-
-    def __init__(self, process: ExportingProcess, number: int) -> None:
-        self._process = process
-        self._number = number
-
-    def __call__(self, seen: Seen) -> None:
-        if seen.number == self._number:
-            self._process.kill()
 
 
 def killed_at(server: MlflowServer, experiment: str, folder: Path, *, number: int, after: bool) -> list[str]:

@@ -9,10 +9,14 @@ import itertools
 from pathlib import Path
 
 import pytest
+from counted import long_run, pytest_terminal_summary, tally
 from databricks_standin.logins import LOGINS
 from databricks_standin.stores import STORES
 
 EVERYTHING = "test_a_fault_anywhere_leaves_exactly_one_whole_run"
+
+
+__all__ = ["long_run", "pytest_terminal_summary", "tally"]  # fixtures and a hook
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,17 +26,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Break exports of every login to every store; without --long each of them once."""
-    if {"way", "store"} <= set(metafunc.fixturenames) and metafunc.function.__name__ == EVERYTHING:
-        everything = list(itertools.product(LOGINS, STORES))
-        once = list(zip(LOGINS, itertools.cycle(STORES), strict=False))
-        metafunc.parametrize(("way", "store"), everything if metafunc.config.getoption("--long") else once)
-
-
-@pytest.fixture
-def long_run(pytestconfig: pytest.Config) -> bool:
-    """Whether the whole sweep is asked for."""
-    return bool(pytestconfig.getoption("--long"))
+    """Sweep with every login, each with another store; with --long requests break for every pair of them."""
+    if {"way", "store", "tally"} <= set(metafunc.fixturenames):
+        everything = metafunc.config.getoption("--long") and metafunc.function.__name__ == EVERYTHING
+        pairs = itertools.product(LOGINS, STORES) if everything else zip(LOGINS, itertools.cycle(STORES))
+        metafunc.parametrize(("way", "store"), list(pairs))
 
 
 @pytest.fixture
