@@ -22,6 +22,7 @@ MAX_BYTES = 32 << 20
 """Largest file read, in bytes; the largest genuine one seen has less than 1 MB."""
 MAX_DEPTH = 100
 """Deepest nesting of lists and mappings; genuine files stay below 20."""
+TOO_DEEP = f"lists and mappings are nested deeper than {MAX_DEPTH}"
 MAX_ALIASED = 1_000_000
 """Values that all aliases of one file together may stand for."""
 MAX_NUMBER = 400
@@ -98,9 +99,7 @@ def parse_yaml(text: str, name: str, *, keep_written: bool = False) -> object:
     except yaml.reader.ReaderError as error:
         raise SourceError(f"{name}: a character that YAML does not allow, {error.reason}") from None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        said = ", ".join(part for part in (error.context, error.problem) if part)
-        raise SourceError(f"{_place(name, mark)}: {said}") from None
+        raise SourceError(f"{_place(name, error.problem_mark or error.context_mark)}: {_said(error)}") from None
     except UnicodeEncodeError:
         raise SourceError(f"{name}: the text is not valid Unicode") from None
     return builder.document
@@ -120,6 +119,12 @@ def _events(text: str) -> Iterator[Any]:
             yield loader.get_event()
     finally:
         loader.dispose()
+
+
+def _said(error: yaml.MarkedYAMLError) -> str:
+    if "nesting depth" in (error.problem or ""):  # libyaml has a bound of its own and reads ahead of us
+        return TOO_DEEP
+    return ", ".join(part for part in (error.context, error.problem) if part)
 
 
 def _place(name: str, mark: Any) -> str:  # noqa: ANN401  # the C parser has a mark class of its own
@@ -214,7 +219,7 @@ class _Builder:
 
     def _open(self, event: Any) -> None:  # noqa: ANN401  # untyped
         if len(self.stack) >= MAX_DEPTH:
-            raise self._error(event, f"lists and mappings are nested deeper than {MAX_DEPTH}")
+            raise self._error(event, TOO_DEEP)
         mapping = isinstance(event, yaml.MappingStartEvent)
         if event.tag not in {None, "!", _TAG + ("map" if mapping else "seq")}:
             raise self._error(event, "a YAML tag that is not supported; plain YAML has none")
