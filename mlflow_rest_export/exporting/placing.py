@@ -160,9 +160,13 @@ class Placing:
         self._run_ids[job.record.key] = job.run.run_id
 
     def _elect(self, job: Job, candidates: Sequence[StoredRun]) -> None:
+        """Keep the run that won if it is ours: of a creation that failed and was repeated, both may be there."""
         winner = self._only_one(candidates)
-        if winner is None or winner.run_id != job.stored().run_id:
+        if winner is None or claims.owner_of(winner) != job.owner:
             job.give_way(winner)
+        else:
+            job.run = winner
+            self._run_ids[job.record.key] = winner.run_id
 
     def _only_one(self, candidates: Sequence[StoredRun]) -> StoredRun | None:
         if len(candidates) == 1 and not claims.is_superseded(candidates[0]):
