@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.content import sha256
+from mlflow_rest_export.exporting import claims
 from mlflow_rest_export.exporting.receipt import Receipt
 from mlflow_rest_export.exporting.stored_points import StoredPoints
 from mlflow_rest_export.planning.plan import ExportPlan, FileFacts
@@ -39,6 +40,15 @@ def is_complete(plan: ExportPlan, run: StoredRun) -> bool:
 def is_delivered(run: StoredRun) -> bool:
     """Say whether the run holds some export whole, be it of older data or by another tool."""
     return run.status is RunStatus.FINISHED
+
+
+def is_at_rest(run: StoredRun) -> bool:
+    """Say whether a run that is RUNNING is so because its source is: it holds that export whole.
+
+    Whoever brings it other data claims it for them first, so a newer claim says that somebody is at work.
+    """
+    digest = run.tags.get(marks.DIGEST, "")
+    return run.tags.get(marks.COMPLETE) == digest and claims.last_data(run) == digest[:12] != ""
 
 
 def missing_values(plan: ExportPlan, run: StoredRun, tracking: Tracking) -> MissingValues:

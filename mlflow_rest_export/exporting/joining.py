@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mlflow_rest_export.errors import ApiError, ParamConflict, StoreError
 from mlflow_rest_export.exporting import claims
-from mlflow_rest_export.exporting.completion import is_complete
+from mlflow_rest_export.exporting.completion import is_at_rest, is_complete
 from mlflow_rest_export.exporting.owner import Life, Owner
 from mlflow_rest_export.network.conduct import Stop
 from mlflow_rest_export.planning.plan import ExportPlan
@@ -99,9 +99,9 @@ class Joiner:
             return Fate.GONE
         if is_complete(plan, run):
             return Fate.COMPLETE
-        if run.status is RunStatus.RUNNING and self._life(run) is not Life.GONE:
-            return Fate.BUSY
-        return Fate.OURS
+        if run.status is not RunStatus.RUNNING or is_at_rest(run) or self._life(run) is Life.GONE:
+            return Fate.OURS
+        return Fate.BUSY
 
     def _life(self, run: StoredRun) -> Life:
         return self.owner.life_of(claims.owner_of(run))

@@ -96,6 +96,32 @@ def test_a_run_of_another_tool_may_be_in_work(scene: Scene) -> None:
     assert scene.joiner.join(scene.plan, run).fate is Fate.BUSY
 
 
+def delivered_while_running(scene: Scene) -> StoredRun:
+    """A run that holds an export from another machine whole, of a source that is still growing."""
+    run = scene.run(ELSEWHERE)
+    scene.store.log_values(
+        run.run_id,
+        params=claims.kept("an older digest", ELSEWHERE),
+        tags={marks.DIGEST: "an older digest", marks.COMPLETE: "an older digest"},
+    )
+    return scene.store.get_run(run.run_id)
+
+
+def test_a_run_is_taken_over_at_once_when_it_is_running_only_since_its_source_is(scene: Scene) -> None:
+    joined = scene.joiner.join(scene.plan, delivered_while_running(scene))
+
+    assert joined.fate is Fate.OURS
+
+
+def test_somebody_who_has_claimed_such_a_run_for_newer_data_is_at_work_on_it(scene: Scene) -> None:
+    run = delivered_while_running(scene)
+    scene.store.log_values(run.run_id, params=claims.takeover(run, "a newer digest", ELSEWHERE))
+
+    joined = scene.joiner.join(scene.plan, scene.store.get_run(run.run_id))
+
+    assert joined.fate is Fate.BUSY
+
+
 def test_of_two_who_find_the_same_left_over_run_one_gets_it(scene: Scene) -> None:
     found = scene.run(Owner.of_this_process().mark())
     second = replace(scene.joiner, owner=Owner.of_this_process())
