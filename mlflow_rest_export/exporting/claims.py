@@ -50,7 +50,7 @@ def owner_of(run: StoredRun) -> str:
 
 
 def last_data(run: StoredRun) -> str:
-    """Give the beginning of the digest of what the last owner brought, "" where nobody has claimed the run."""
+    """Give the beginning of the digest of what the last owner brought, "" where there is no owner."""
     claims = list(_claims(run))
     return claims[-1].partition(":")[0] if claims else ""
 

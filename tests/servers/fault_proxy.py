@@ -194,7 +194,9 @@ class FaultProxy:
         for head, content in late:
             upstream = Upstream(self.upstream_port, hold=self._held, record=False)
             with contextlib.closing(upstream):
-                answer, stream = upstream.ask(head, iter([content]), Seen(0, *head.start[:2], head.headers))
+                answer, stream = upstream.ask(
+                    head, iter([content]), Seen(0, head.start[0], head.start[1], head.headers)
+                )
                 for _ in http_wire.body(stream, answer, until_closed=True):
                     pass
 

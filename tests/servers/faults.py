@@ -88,7 +88,7 @@ FAULTS: dict[str, Fault] = {
 }
 
 COMMITTED_LATE = Fault(kind=Kind.LATE, status=504, headers=(_HTML,), text=_PAGE)
-"""A gateway gives up before the server has begun; for one write at a time, so not among those of the sweeps."""
+"""A gateway gives up before the server has begun. The sweeps do without: a late upload is beyond repair."""
 
 
 @dataclass(slots=True)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from clocks import Clock, Waits
-from folder_exports import a_record, created, plan_of
+from folder_exports import START, a_record, created, plan_of
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.errors import Interrupted
 from mlflow_rest_export.exporting import claims
 from mlflow_rest_export.exporting.joining import Fate, Joiner
 from mlflow_rest_export.exporting.owner import Owner
-from mlflow_rest_export.records import RunStatus
+from mlflow_rest_export.records import Metric, RunStatus
 from mlflow_rest_export.tracking.files import FileTracking
 from mlflow_rest_export.tracking.protocol import StoredRun
 
@@ -191,20 +192,26 @@ def test_the_minute_begins_when_somebody_was_first_seen_at_work(scene: Scene) ->
     assert scene.waits.seconds == []
 
 
-def test_every_visible_change_is_a_sign_of_life(scene: Scene) -> None:
+@pytest.mark.parametrize("kind", ["tag", "point"])
+def test_every_visible_change_is_a_sign_of_life(scene: Scene, kind: str) -> None:
     run = scene.run(ELSEWHERE)
     beat = scene.joiner.patience * 0.9 / scene.joiner.poll
 
     def work(number: int) -> None:
-        scene.store.log_values(run.run_id, tags={"beat": str(number)})
+        point = Metric("loss", math.nan, START + number, number)
+        if kind == "tag":
+            scene.store.log_values(run.run_id, tags={"beat": str(number)})
+        else:
+            scene.store.log_values(run.run_id, metrics=[point])
 
     scene.during = [
         (lambda number=number: work(number) if number % beat == 0 else None)  # type: ignore[misc]
         for number in range(int(3 * beat))
     ]
 
-    scene.joiner.wait(scene.plan, run, since=scene.clock.now)
+    joined = scene.joiner.wait(scene.plan, run, since=scene.clock.now)
 
+    assert joined.fate is Fate.OURS
     assert sum(scene.waits.seconds) > 3 * scene.joiner.patience * 0.9
 
 
