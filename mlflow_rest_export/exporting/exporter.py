@@ -134,10 +134,9 @@ class Exporter:
         job.plan = plan.build(job.record, facts_of(job.record), self.wishes(job.record), limits)
 
     def _values(self, placing: Placing, job: Job) -> None:
-        thorough = self.habits.verify
-        if placing.holds(job) and not filling.write_values(
-            self.tracking, self.artifacts, job, thorough=thorough
-        ):
+        if not placing.holds(job):
+            return
+        if not filling.write_values(self.tracking, self.artifacts, job, thorough=self.habits.verify):
             placing.lose(job)
 
     def _late(self, placing: Placing, job: Job) -> None:
@@ -155,7 +154,7 @@ class Exporter:
     def _files(self, jobs: Sequence[Job], crew: Crew, placing: Placing) -> None:
         """Send the files of all runs, spread over all workers whatever run they belong to."""
         chosen: list[tuple[Job, FileFacts]] = []
-        crew.each(jobs, lambda job: chosen.extend((job, file) for file in self._chosen(job)))
+        crew.each(jobs, lambda job: chosen.extend([(job, file) for file in self._chosen(job)]))
         crew.all((job, partial(self._send, placing, file)) for job, file in chosen)
 
     def _chosen(self, job: Job) -> list[FileFacts]:

@@ -21,6 +21,8 @@ from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.owner import Owner
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.records import Metric, RunRecord
+from mlflow_rest_export.sources import mlruns
+from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.tracking.files import FileTracking
 from mlflow_rest_export.tracking.protocol import StoredRun
 
@@ -183,3 +185,14 @@ def test_an_export_that_takes_long_asks_once_in_a_while_whether_its_run_is_still
     (result,) = exporter.export([NEW])
 
     assert (result.outcome, store.reads) == (Outcome.EXPORTED, 1)
+
+
+def test_a_sign_of_life_is_no_part_of_what_a_folder_of_runs_is_exported_with(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "mlruns")
+    folder.export(NEW)
+    folder.store.log_values(folder.run().run_id, tags={marks.ALIVE: "7"})
+
+    (read,) = mlruns.read(folder.root, ReadOptions())
+
+    assert isinstance(read, RunRecord)
+    assert marks.ALIVE not in read.tags
