@@ -147,6 +147,7 @@ class ExportCall:
         exporter = Exporter(
             tracking=store.tracking,
             artifacts=store.artifacts,
+            signs=store.signs,
             conduct=self.conduct,
             wishes=self._wishes,
             habits=Habits(

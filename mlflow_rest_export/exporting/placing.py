@@ -56,15 +56,36 @@ class Placing:
         self._with_known_runs([job for job in jobs if job.is_new], self._elect)
         self.crew.each([job for job in jobs if not job.is_new], self._settle)
 
-    def again(self, job: Job) -> None:
-        """Place a job whose run was lost to somebody else, who may have deleted it."""
+    def holds(self, job: Job) -> bool:
+        """Say whether the job's run is ours to write to; if somebody took it over, it is left to them.
+
+        That takes others some patience with us, so the store is asked only when a part of it has passed.
+        """
+        clock, run = self.joiner.clock, job.run
+        if job.is_ours and run is not None and clock() - job.since > self.joiner.patience / 3:
+            now = self.tracking.get_run(run.run_id)
+            if now.deleted or claims.owner_of(now) != job.owner:
+                self.lose(job)
+            else:
+                job.since = clock()
+        return job.is_ours
+
+    def lose(self, job: Job) -> None:
+        """Leave the run to whoever has it now."""
         job.give_way(job.run)
-        self._settle(job)
+        job.since = self.joiner.clock()
+
+    def reopen(self, job: Job) -> bool:
+        """Make a run ours again that is complete, but not right; False when somebody else was first."""
+        claimed = self.joiner.claim(job.planned(), job.stored())
+        if claimed is not None:
+            job.run, job.owner = claimed, claims.owner_of(claimed)
+        return claimed is not None
 
     def wait(self, job: Job) -> None:
-        """Wait for whoever is at work on the job's run, until it is complete or ours."""
-        plan, run = job.planned(), job.stored()
-        self._joined(job, self.joiner.wait(plan, run, since=job.busy_since))
+        """Wait for whoever is at work on the job's run, until it is complete, ours or gone."""
+        if job.run is not None:
+            self._joined(job, self.joiner.wait(job.planned(), job.run, since=job.since))
         self._settle(job)
 
     def parent_of(self, job: Job) -> str | None:
@@ -79,15 +100,13 @@ class Placing:
         return self._run_ids[key] or None
 
     def _settle(self, job: Job) -> None:
-        for _ in range(ROUNDS):
-            if job.run is None:
-                self._place_alone(job)
-            if job.run is not None and job.is_open and not job.owner:
-                self._joined(job, self.joiner.join(job.planned(), job.run))
-            if job.run is not None:
-                self._run_ids[job.record.key] = job.run.run_id
-                return
-        raise lost_too_often(job)
+        """Join the run that exists already; without one, or with one that is gone, try for another, once."""
+        if job.run is None:
+            self._place_alone(job)
+        if job.run is not None and job.is_open and not job.owner:
+            self._joined(job, self.joiner.join(job.planned(), job.run))
+        if job.run is not None:
+            self._run_ids[job.record.key] = job.run.run_id
 
     def _place_alone(self, job: Job) -> None:
         self._decide(job, self._search(job).of(job.planned()))
@@ -101,8 +120,7 @@ class Placing:
             job.outcome = Outcome.UNCHANGED
         elif joined.fate is Fate.OURS:
             job.owner = joined.mark
-        elif joined.fate is Fate.BUSY:
-            job.busy_since = self.joiner.clock()
+        job.since = self.joiner.clock()
 
     def _with_known_runs(self, jobs: Sequence[Job], decide: Decide) -> None:
         """Search once for each family of runs, and let ``decide`` handle each job with what was found."""
@@ -142,7 +160,7 @@ class Placing:
 
     def _create(self, job: Job) -> None:
         wanted = job.planned()
-        job.owner = self.joiner.owner.mark()
+        job.owner, job.since = self.joiner.owner.mark(), self.joiner.clock()
         tags = {**wanted.tags, marks.OWNER: job.owner}
         parent = self.parent_of(job)
         if parent is not None:
@@ -160,9 +178,13 @@ class Placing:
         self._run_ids[job.record.key] = job.run.run_id
 
     def _elect(self, job: Job, candidates: Sequence[StoredRun]) -> None:
+        """Keep the run that won if it is ours: a creation that failed may come to pass all the same."""
         winner = self._only_one(candidates)
-        if winner is None or winner.run_id != job.stored().run_id:
+        if winner is None or claims.owner_of(winner) != job.owner:
             job.give_way(winner)
+        else:
+            job.run = winner
+            self._run_ids[job.record.key] = winner.run_id
 
     def _only_one(self, candidates: Sequence[StoredRun]) -> StoredRun | None:
         if len(candidates) == 1 and not claims.is_superseded(candidates[0]):

@@ -9,6 +9,7 @@ from mlflow_rest_export.errors import ApiError, ExportError, NoAnswer, StoreErro
 from mlflow_rest_export.exporting.exporter import Exporter
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.stores import Store
+from mlflow_rest_export.network.answers import is_permanent
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.passing_faults import RETRIED
 from mlflow_rest_export.planning.plan import Wishes
@@ -48,7 +49,9 @@ class Spool:
 
 def is_outage(error: Exception) -> bool:
     """Say whether the server could not be reached or had no time, so that a later try may go well."""
-    return isinstance(error, NoAnswer) or (isinstance(error, ApiError) and error.status in RETRIED)
+    if isinstance(error, ApiError):
+        return (error.status in RETRIED or error.throttled) and not is_permanent(error)
+    return isinstance(error, NoAnswer)
 
 
 def _both(spooling: Exception, sending: Exception) -> StoreError:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.errors import VerifyError
-from mlflow_rest_export.exporting.completion import MissingValues, missing_values
-from mlflow_rest_export.exporting.receipt import Receipt, stored_receipt
+from mlflow_rest_export.exporting.completion import KEPT_PARAM, MissingValues, missing_values
+from mlflow_rest_export.exporting.leftovers import left_files
+from mlflow_rest_export.exporting.receipt import NOTHING, USER, Receipt, stored_receipt
+from mlflow_rest_export.planning.description import NOTE
 from mlflow_rest_export.planning.plan import ExportPlan
+from mlflow_rest_export.records import Adjustment
 from mlflow_rest_export.tracking.protocol import Artifacts, StoredRun, Tracking
 
-USER = "mlflow.user"
+OF_PEOPLE = frozenset({USER, NOTE})
+"""Tags that may have changed since: somebody else exported the run, or wrote something about it."""
 TOLD = 10
 """Differences that are told one by one; the others are counted."""
 
@@ -23,8 +27,8 @@ def verify(
 ) -> None:
     """Compare a finished run with its plan.
 
-    A param that an earlier export set to another value is no difference where the receipt says so: MLflow
-    never changes a param.
+    What an earlier export left, and what it set a param to, is no difference where the receipt says so:
+    MLflow removes nothing and never changes a param. What others added to the run is none either.
 
     Args:
         tracking: the store.
@@ -39,9 +43,15 @@ def verify(
     run = tracking.get_run(run_id)
     listing = artifacts.listing(run) if plan.with_receipt else {}
     receipt = stored_receipt(artifacts, run, listing)
+    delivered = receipt.delivered if receipt else NOTHING
+    lacks = missing_values(plan, run, tracking, delivered, thorough=True)
+    points = Counter(point.key for point in lacks.metrics)
+    changes = [*lacks.adjustments(), *left_files(plan, listing, delivered)]
     found = [
-        *_params(missing_values(plan, run, tracking), receipt, volatile),
-        *_tags_and_metrics(missing_values(plan, run, tracking), plan, run),
+        *(f"param {key} is missing" for key in lacks.params),
+        *_untold(changes, receipt, volatile),
+        *_tags(lacks, run),
+        *_metrics(points, plan, run),
         *_files(plan, run, artifacts, listing),
     ]
     if plan.with_receipt and (
@@ -52,31 +62,41 @@ def verify(
         found.append(f"status is {run.status.name}, not {plan.status.name}")
     if found:
         more = f" and {len(found) - TOLD} more" if len(found) > TOLD else ""
-        raise VerifyError(f"run {run_id} differs from what was exported: {'; '.join(found[:TOLD])}{more}")
+        raise VerifyError(
+            f"run {run_id} differs from what was exported: {'; '.join(found[:TOLD])}{more} "
+            "(export again to mend it)"
+        )
 
 
-def _params(lacks: MissingValues, receipt: Receipt | None, volatile: frozenset[str]) -> Iterator[str]:
-    yield from (f"param {key} is missing" for key in lacks.params)
-    told = receipt.adjustments if receipt else ()
+def _untold(
+    changes: Iterable[Adjustment], receipt: Receipt | None, volatile: frozenset[str]
+) -> Iterator[str]:
+    """Give what the receipt should tell: values that stay though the data has others, or none."""
+    told = {(change.field, change.reason) for change in receipt.adjustments} if receipt else set()
     excused = {f"param {key}" for key in volatile}
-    for change in lacks.adjustments:
-        if change not in told and change.field not in excused:
-            yield f"{change.field} has another value"
+    for change in changes:
+        if (change.field, change.reason) in told or change.field in excused:
+            continue
+        said = " has another value" if change.reason == KEPT_PARAM else f": {change.reason}"
+        yield f"{change.field}{said}"
 
 
-def _tags_and_metrics(lacks: MissingValues, plan: ExportPlan, run: StoredRun) -> Iterator[str]:
+def _tags(lacks: MissingValues, run: StoredRun) -> Iterator[str]:
     for key in lacks.tags:
         if key not in run.tags:
             yield f"tag {key} is missing"
-        elif key != USER:  # somebody else may have exported it
+        elif key not in OF_PEOPLE:
             yield f"tag {key} has another value"
-    for key, points in Counter(point.key for point in lacks.metrics).items():
+
+
+def _metrics(points: Mapping[str, int], plan: ExportPlan, run: StoredRun) -> Iterator[str]:
+    for key, count in points.items():
         if key not in run.metrics:
             yield f"metric {key} is missing"
         elif plan.single_points:
             yield f"metric {key} is {run.metrics[key].value!r}"
         else:
-            yield f"metric {key} lacks {points} points"
+            yield f"metric {key} lacks {count} points"
 
 
 def _files(

@@ -69,7 +69,7 @@ class ExportPlan:
     params: Mapping[str, str]
     metrics: Iterable[Metric]
     metric_points: int
-    metric_keys: int
+    metric_names: frozenset[str]
     single_points: bool
     """Whether each metric has one point, so that the latest one tells all."""
     files: tuple[FileFacts, ...]
@@ -77,6 +77,11 @@ class ExportPlan:
     adjustments: tuple[Adjustment, ...]
     with_receipt: bool
     """Whether a receipt is uploaded: with each run, unless nothing is to be uploaded at all."""
+
+    @property
+    def metric_keys(self) -> int:
+        """Number of metrics, however many points each has."""
+        return len(self.metric_names)
 
     @property
     def size(self) -> int:
@@ -145,7 +150,7 @@ def build(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, limits:
         params=params,
         metrics=metrics,
         metric_points=seen.points,
-        metric_keys=len(names),
+        metric_names=frozenset(names.values()),
         single_points=seen.points == len(names),
         files=_files(files, fitting),
         datasets=_datasets(record, fitting),

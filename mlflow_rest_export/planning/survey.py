@@ -11,6 +11,8 @@ from typing import Literal
 from mlflow_rest_export.errors import PlanError
 from mlflow_rest_export.records import Adjustment, Metric
 
+NONFINITE = "nonfinite."
+"""How the tags begin that tell of values which are no metrics."""
 NAMED_STEPS = 20
 """Steps of odd values that are named in a tag; the others are counted."""
 
@@ -111,7 +113,7 @@ def _odd_values(
         said = ", ".join(sorted(values.kinds))
         if nan == "fail":
             raise PlanError(f"metric {key} is {said}; with nan: skip or nan: tag it would be left out")
-        after = f"nonfinite.{key}" if nan == "tag" else ""
+        after = f"{NONFINITE}{key}" if nan == "tag" else ""
         if after:
             tags[after] = values.told()
         reason = "stores alter or refuse this value" + (f"; it is in the tag {after}" if after else "")

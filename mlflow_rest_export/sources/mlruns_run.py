@@ -28,6 +28,7 @@ _REWRITTEN = frozenset(
         marks.KEY,
         marks.DIGEST,
         marks.OWNER,
+        marks.ALIVE,
         marks.PARENT,
         marks.COMPLETE,
         marks.ERROR,

@@ -31,6 +31,7 @@ class Attempt:
         experiment: where the runs go.
         answer_timeout: seconds to wait for one answer.
         patience: seconds without any progress until it gives up.
+        beat: seconds between two signs of life.
     """
 
     uri: str
@@ -38,6 +39,7 @@ class Attempt:
     answer_timeout: float = 30.0
     patience: float = 20.0
     workers: int = 8
+    beat: float = 20.0
     connection: Connection = field(default_factory=Connection)
 
     def export(self, *records: RunRecord) -> list[RunResult]:
@@ -55,7 +57,8 @@ class Attempt:
             artifacts=store.artifacts,
             conduct=conduct,
             wishes=lambda _: wishes,
-            habits=Habits(workers=self.workers),
+            signs=store.signs,
+            habits=Habits(workers=self.workers, beat=self.beat),
         )
         return list(exporter.export(records))
 

@@ -320,3 +320,24 @@ def test_our_own_run_takes_part_in_the_election_though_no_search_shows_it_yet(fo
 
     assert result.outcome is Outcome.EXPORTED
     assert folder.run().status is RunStatus.FINISHED
+
+
+class Twofold(FileTracking):
+    """A store in which a creation that was answered with an error, and repeated, has come to pass as well."""
+
+    def create_run(self, new: NewRun) -> StoredRun:
+        key = new.tags[marks.KEY]
+        runs = []
+        for number in (1, 2):
+            made = super().create_run(replace(new, tags={**new.tags, marks.KEY: f"{key}{number}"}))
+            super().log_values(made.run_id, tags={marks.KEY: key})
+            runs.append(self.get_run(made.run_id))
+        return max(runs, key=lambda run: run.run_id)
+
+
+def test_a_creation_that_failed_and_came_to_pass_all_the_same_is_our_own_run(folder: Folder) -> None:
+    (result,) = export(Twofold(folder.root), a_record(files={"a.txt": b"a"}))
+
+    assert (result.outcome, result.error) == (Outcome.EXPORTED, None)
+    assert folder.run().run_id == result.run_id
+    assert (folder.run().status, folder.run().params["p"]) == (RunStatus.FINISHED, "1")
