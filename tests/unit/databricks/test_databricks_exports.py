@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import json
 import logging
 import random
 import threading
@@ -11,8 +13,8 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
-from attempts import Attempt, record
-from databricks_standin.contents import differences, runs_of
+from attempts import START, Attempt, record
+from databricks_standin.contents import differences, files_of, runs_of
 from databricks_standin.folders import USER
 from databricks_standin.logins import LOGINS, login
 from databricks_standin.stores import STORES
@@ -21,9 +23,10 @@ from databricks_standin.workspace import Workspace
 from fault_proxy import FaultProxy
 from faults import FAULTS, Kind
 
+from mlflow_rest_export import marks
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
-from mlflow_rest_export.records import RunRecord
+from mlflow_rest_export.records import Metric, RunRecord
 
 
 @pytest.fixture
@@ -68,6 +71,29 @@ def test_a_missing_folder_ends_the_export_with_advice(workspace: Workspace, tmp_
 
     assert result.outcome is Outcome.FAILED
     assert "--create-parents" in str(result.error)
+
+
+@pytest.mark.parametrize("length", [400, 600])
+@pytest.mark.parametrize("char", "é中")
+def test_texts_beyond_ascii_are_cut_to_the_bytes_that_a_workspace_keeps(
+    char: str, length: int, workspace: Workspace, tmp_path: Path
+) -> None:
+    texts = {"prompt": char * length, char * 200: "a long name"}
+    wanted = record(tmp_path)
+    wanted = dataclasses.replace(
+        wanted,
+        params={**wanted.params, **texts},
+        tags={**wanted.tags, "note": char * 4000, char * 200: "another"},
+        metrics=[*wanted.metrics, Metric(f"{char}" * 200, 0.5, START)],
+    )
+    (result,) = export(login("pat", workspace.url, tmp_path), "/Shared/demo", wanted)
+
+    assert result.outcome is Outcome.EXPORTED, result.error
+    (run,) = runs_of(workspace, "/Shared/demo")
+    assert run.params["prompt"].startswith(char * 160)
+    assert {change.field for change in result.adjustments} >= {"param prompt", "tag note"}
+    whole = json.loads(files_of(workspace, run)[marks.FULL_VALUES])
+    assert (whole["params"]["prompt"], whole["tags"]["note"]) == (char * length, char * 4000)
 
 
 def test_an_experiment_on_a_volume_gets_its_files_there(workspace: Workspace, tmp_path: Path) -> None:
