@@ -18,7 +18,12 @@ STORES = (S3, AZURE, LAKE, GOOGLE)
 HEADERS = {
     S3: {"x-amz-server-side-encryption": "AES256"},
     AZURE: {"x-ms-version": "2023-11-03", "x-not-for-azure": "1"},
-    LAKE: {},
+    LAKE: {
+        "x-ms-version": "2023-11-03",
+        "x-ms-content-type": "application/octet-stream",
+        "Cache-Control": "no-store",
+        "x-not-for-azure": "1",
+    },
     GOOGLE: {"Content-Type": "application/octet-stream"},
 }
 
@@ -176,6 +181,7 @@ class Stores:
 
     def _lake(self, asked: Asked, signature: Signature, query: Mapping[str, str]) -> Said:
         key = signature.key
+        _check_lake_headers(asked)
         if asked.method == "PUT":
             if query.get("resource") != "file" or asked.body:
                 raise StoreError(400, "InvalidQueryParameterValue", "resource")
@@ -199,6 +205,13 @@ class Stores:
             raise StoreError(400, "InvalidFlushPosition", "The uploaded data is not contiguous")
         self.objects[key], self._appended[key] = whole, {}
         return Said(200)
+
+
+def _check_lake_headers(asked: Asked) -> None:
+    if "x-ms-version" not in asked.headers:
+        raise StoreError(400, "MissingRequiredHeader", "x-ms-version")
+    if asked.method == "PATCH" and "cache-control" in asked.headers:
+        raise StoreError(400, "UnsupportedHeader", "Cache-Control belongs to the creation of a path")
 
 
 _SIGNATURES = ("X-Amz-Signature", "sig", "X-Goog-Signature")
