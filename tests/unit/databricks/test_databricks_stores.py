@@ -10,6 +10,8 @@ from databricks_standin.contents import files_of
 from databricks_standin.stores import AZURE, GOOGLE, LAKE, S3
 from databricks_standin.tokens import PAT
 from databricks_standin.workspace import Workspace
+from fault_proxy import FaultProxy
+from faults import FAULTS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -35,9 +37,9 @@ DATA = random.Random(7).randbytes(100_000)
 class Bench:
     """A client of a workspace with one run."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, url: str = "") -> None:
         self.workspace = workspace
-        environment = {"DATABRICKS_HOST": workspace.url, "DATABRICKS_TOKEN": PAT}
+        environment = {"DATABRICKS_HOST": url or workspace.url, "DATABRICKS_TOKEN": PAT}
         target = choose("databricks", Connection(environment=environment))
         self.conduct = Conduct.ordinary(timeout=10)
         self.tracking = RestTracking(target, target.transport(self.conduct))
@@ -238,6 +240,16 @@ def test_a_kind_of_store_may_come_as_its_number() -> None:
     assert info.as_place().store.value == LAKE
 
 
+def test_a_workspace_that_gives_one_page_for_ever_is_told(on_s3: Bench) -> None:
+    on_s3.workspace.spoil(
+        "credentials-for-write", 200, {"credential_infos": [], "next_page_token": "again"}, times=999
+    )
+
+    with pytest.raises(ApiError, match=r"where a of run .* is kept: the workspace gives one page for ever"):
+        on_s3.artifacts.upload(on_s3.run, "a", BytesContent(b"x"))
+    assert len(on_s3.workspace.calls("credentials-for-write")) == 2
+
+
 def test_an_unknown_kind_of_store_is_told(on_s3: Bench) -> None:
     on_s3.workspace.spoil(
         "credentials-for-write", 200, {"credential_infos": [{"type": "R2", "signed_uri": "canary"}]}
@@ -321,13 +333,72 @@ def test_an_abort_that_fails_hides_nothing(on_s3: Bench) -> None:
     assert on_s3.workspace.stores.uploads == {"upload-1": {}}
 
 
-def test_a_lost_answer_to_the_last_call_is_settled_by_the_listing(on_s3: Bench) -> None:
-    upload = parts(on_s3)
-    upload.run()
+JOIN = "complete-multipart-upload"
+NOT_JOINED = {"error_code": "INVALID_PARAMETER_VALUE", "message": "parts"}
+OLDER = DATA[::-1]
+"""Another file of the same size."""
 
-    upload._complete("upload-1", ["t"])  # what a second asking looks like
 
-    assert on_s3.stored() == {"big": DATA}
+def test_a_refusal_to_join_is_an_error_although_an_older_file_of_this_size_is_there(on_s3: Bench) -> None:
+    parts(on_s3, OLDER).run()
+    on_s3.workspace.spoil(JOIN, 400, NOT_JOINED, times=9)
+
+    with pytest.raises(ApiError, match=r"in parts: .* INVALID_PARAMETER_VALUE: parts"):
+        parts(on_s3).run()
+
+    assert len(on_s3.workspace.calls(JOIN)) == 2  # one for each file
+    assert on_s3.stored() == {"big": OLDER}
+    assert on_s3.workspace.stores.uploads == {}
+
+
+@pytest.mark.parametrize("fault", ["reset_before", "error_500_before", "gateway_502_before"])
+def test_a_join_that_never_arrived_is_asked_for_again(fault: str) -> None:
+    with Workspace(S3) as workspace, FaultProxy(workspace.port) as proxy:
+        bench = Bench(workspace, proxy.url)
+        proxy.inject(FAULTS[fault], path=JOIN)
+        parts(bench).run()
+
+        assert bench.stored() == {"big": DATA}
+        assert len(workspace.calls("create-multipart-upload")) == 1
+
+
+@pytest.mark.parametrize("fault", ["reset_after", "error_500_after", "gateway_502_after"])
+@pytest.mark.parametrize("older", [True, False])
+def test_a_join_whose_answer_was_lost_ends_in_the_new_file_in_any_case(fault: str, older: bool) -> None:
+    with Workspace(S3) as workspace, FaultProxy(workspace.port) as proxy:
+        bench = Bench(workspace, proxy.url)
+        if older:
+            parts(bench, OLDER).run()
+        proxy.inject(FAULTS[fault], path=JOIN)
+        parts(bench).run()
+
+        assert bench.stored() == {"big": DATA}
+
+
+def test_a_join_of_which_nobody_can_tell_what_came_is_no_success_over_an_older_file() -> None:
+    with Workspace(S3) as workspace, FaultProxy(workspace.port) as proxy:
+        bench = Bench(workspace, proxy.url)
+        parts(bench, OLDER).run()
+        workspace.spoil(JOIN, 400, NOT_JOINED, times=9)
+        proxy.inject(FAULTS["reset_before"], path=JOIN)
+        with pytest.raises(ApiError, match=r"INVALID_PARAMETER_VALUE: parts"):
+            parts(bench).run()
+
+        assert bench.stored() == {"big": OLDER}
+        assert workspace.stores.uploads == {}
+
+
+def test_two_joins_of_which_nobody_can_tell_what_came_are_an_error(on_s3: Bench) -> None:
+    parts(on_s3, OLDER).run()
+    for _ in range(2):
+        on_s3.workspace.spoil(JOIN, 500, {"error_code": "INTERNAL_ERROR", "message": "perhaps"})
+        on_s3.workspace.spoil(JOIN, 404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "gone"})
+
+    with pytest.raises(ApiError, match=r"RESOURCE_DOES_NOT_EXIST: gone"):
+        parts(on_s3).run()
+
+    assert len(on_s3.workspace.calls("create-multipart-upload")) == 3
+    assert on_s3.workspace.stores.uploads == {}
 
 
 def test_parts_that_could_not_be_joined_are_an_error(on_s3: Bench) -> None:
