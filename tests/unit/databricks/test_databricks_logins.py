@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clocks import Clock, Waits, conduct_of
 from databricks_standin.tokens import CLIENT, GITHUB_BEARER, JWT, PASSWORD, PAT, WORKSPACE_ID
 from databricks_standin.workspace import Workspace
+from fault_proxy import FaultProxy
+from faults import FAULTS
 
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import ApiError, SettingsError
@@ -16,6 +19,7 @@ from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.targets.choice import choose
 from mlflow_rest_export.targets.databricks_azure import azure_cloud
 from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings
+from mlflow_rest_export.targets.databricks_tokens import DISCOVERY
 from mlflow_rest_export.tracking.rest import RestTracking
 
 MACHINE = {"DATABRICKS_CLIENT_ID": CLIENT[0], "DATABRICKS_CLIENT_SECRET": CLIENT[1]}
@@ -336,6 +340,62 @@ def test_a_command_line_that_cannot_be_run_is_told(workspace: Workspace, tmp_pat
 )
 def test_each_cloud_of_azure_has_its_login_service(host: str, named: str, login: str) -> None:
     assert azure_cloud(WorkspaceSettings(host=host, azure_environment=named))[0] == login
+
+
+@pytest.mark.parametrize(
+    ("host", "more", "chosen"),
+    [
+        ("https://adb-1.2.azuredatabricks.net", {}, True),
+        ("https://x.cloud.databricks.com", {"DATABRICKS_AZURE_RESOURCE_ID": "/s"}, True),
+        ("https://x.cloud.databricks.com", {"DATABRICKS_AUTH_TYPE": "azure-client-secret"}, True),
+        ("https://x.cloud.databricks.com", {}, False),
+    ],
+)
+def test_a_principal_of_azure_is_chosen_for_workspaces_on_azure(
+    host: str, more: dict[str, str], chosen: bool, tmp_path: Path
+) -> None:
+    principal = {"ARM_CLIENT_ID": "app", "ARM_CLIENT_SECRET": "s", "ARM_TENANT_ID": "t"}
+    variables = {"DATABRICKS_HOST": host, "PATH": command(tmp_path, ""), **principal, **more}
+    agent = choose("databricks", Connection(environment=variables)).headers["User-Agent"]
+
+    assert agent.endswith("auth/azure-client-secret" if chosen else "auth/databricks-cli")
+
+
+def test_a_login_service_of_azure_gets_no_secret_in_the_clear() -> None:
+    settings = WorkspaceSettings(host="https://h", azure_authority="http://login.example/")
+
+    with pytest.raises(SettingsError, match=r"AZURE_AUTHORITY_HOST would get a secret in the clear"):
+        azure_cloud(settings)
+
+
+def test_a_workspace_that_tells_nothing_about_itself_in_time_costs_seconds(workspace: Workspace) -> None:
+    """Its answers to the two questions break off for ever; the clock moves only while somebody waits."""
+    clock = Clock()
+    waits = Waits(clock)
+    for ending in ("databricks-config", "oauth-authorization-server"):
+        workspace.spoil(ending, 503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "no"}, times=999)
+    variables = {"DATABRICKS_HOST": workspace.url, "DATABRICKS_ACCOUNT_ID": "of this test", **MACHINE}
+    target = choose("databricks", Connection(environment=variables))
+
+    asks(RestTracking(target, target.transport(conduct_of(clock, waits=waits))))
+
+    assert len(workspace.tokens.asked) == 1
+    assert DISCOVERY < sum(waits.seconds) <= 2 * DISCOVERY
+
+
+def test_a_workspace_that_hangs_up_on_the_question_is_asked_for_a_token_all_the_same(
+    workspace: Workspace,
+) -> None:
+    with FaultProxy(workspace.port) as proxy:
+        for path in ("databricks-config", "oauth-authorization-server"):
+            proxy.inject(FAULTS["reset_before"], path=path, times=10**6)
+        clock = Clock()
+        variables = {"DATABRICKS_HOST": proxy.url, "DATABRICKS_ACCOUNT_ID": "of that test", **MACHINE}
+        target = choose("databricks", Connection(environment=variables))
+
+        asks(RestTracking(target, target.transport(conduct_of(clock, waits=Waits(clock)))))
+
+    assert len(workspace.tokens.asked) == 1
 
 
 def test_an_unknown_cloud_of_azure_is_told() -> None:
