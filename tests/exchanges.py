@@ -3,7 +3,8 @@
 A file says where it comes from (``recorded: mlflow 3.17.2`` or ``documented: <page or source>``), and has a
 list of exchanges. A request has ``method``, ``path`` (or an absolute ``url``), and as far as they matter
 ``query``, ``headers`` (those that are compared; null: it is not sent) and one kind of body; a response has
-``status``, ``headers`` and one kind of body. The kinds: ``json``, ``text``, ``base64``, or for long uploads ``size`` with ``sha256``.
+``status``, ``headers`` and one kind of body. The kinds: ``json``, ``text``, ``base64``, or for long uploads
+``size`` with ``sha256``.
 """
 
 from __future__ import annotations

@@ -9,15 +9,20 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from databricks_standin.runs import Runs
-from databricks_standin.stores import S3, Stores
+from databricks_standin.runs import Run, Runs
+from databricks_standin.stores import S3, TRACKING, Stores
 from databricks_standin.wire import Asked, Refusal, Said, said_json
 
 MOST_PATHS = 2000
 PAGE = 3
 """Entries of a page: small, so that every client has to turn it."""
 HERE = "mlflow/artifacts"
-TRACKING = "dbfs:/databricks/mlflow-tracking/"
+
+
+def root_of(run: Run) -> str:
+    """Give what the names of a run's objects begin with, whatever keeps them."""
+    uri: str = run.info["artifact_uri"]
+    return uri.removeprefix(f"{TRACKING}/").removeprefix("dbfs:")
 
 
 @dataclass(slots=True)
@@ -60,11 +65,11 @@ class Files:
     def _key(self, run_id: str, path: str) -> str:
         run = self.runs._run(run_id)  # the stand-in is one thing in several files
         uri = run.info["artifact_uri"]
-        if not uri.startswith(TRACKING):
+        if not uri.startswith(f"{TRACKING}/"):
             raise Refusal(400, "INVALID_PARAMETER_VALUE", f"{uri} is not kept by the workspace")
         if not path or path.startswith("/") or ".." in path.split("/"):
             raise Refusal(400, "INVALID_PARAMETER_VALUE", f"Invalid path {path}")
-        return f"{uri.removeprefix(TRACKING)}/{path}"
+        return f"{root_of(run)}/{path}"
 
     def _credentials(self, asked: Asked, method: str) -> Said:
         body = asked.json
@@ -87,7 +92,7 @@ class Files:
 
     def _list(self, asked: Asked) -> Said:
         run = self.runs._run(asked.query["run_id"])
-        root = run.info["artifact_uri"].removeprefix(TRACKING)
+        root = root_of(run)
         path = asked.query.get("path", "")
         prefix = f"{root}/{path}/" if path else f"{root}/"
         sizes = self.stores.objects

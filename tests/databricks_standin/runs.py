@@ -68,6 +68,7 @@ class Runs:
             "runs/delete": lambda b: self._stage(b, "deleted"),
             "runs/restore": lambda b: self._stage(b, "active"),
             "runs/search": self._search,
+            "experiments/search": self.folders.search,
             "runs/log-inputs": self._inputs,
             "logged-models/search": lambda _: {},
             "runs/log-parameter": lambda b: self._values(b["run_id"], {"params": [b]}),

@@ -15,6 +15,12 @@ from databricks_standin.wire import Asked, Said, said_json
 FORBIDDEN = ("authorization", "cookie", "x-databricks-org-id", "x-mlflow-client-version")
 S3, AZURE, LAKE, GOOGLE = "AWS_PRESIGNED_URL", "AZURE_SAS_URI", "AZURE_ADLS_GEN2_SAS_URI", "GCP_SIGNED_URL"
 STORES = (S3, AZURE, LAKE, GOOGLE)
+"""What may be behind the addresses that a workspace signs."""
+VOLUME, DBFS = "volume", "dbfs"
+ROOTS = {VOLUME: "dbfs:/Volumes/main/ml/evals", DBFS: "dbfs:/mine"}
+TRACKING = "dbfs:/databricks/mlflow-tracking"
+PLACES = (*STORES, *ROOTS)
+"""All places where the artifacts of an experiment may be."""
 HEADERS = {
     S3: {"x-amz-server-side-encryption": "AES256"},
     AZURE: {"x-ms-version": "2023-11-03", "x-not-for-azure": "1"},

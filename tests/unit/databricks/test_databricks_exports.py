@@ -8,17 +8,18 @@ import json
 import logging
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 from attempts import START, Attempt, record
+from clocks import Clock, Waits, conduct_of
 from databricks_standin.contents import differences, files_of, runs_of
 from databricks_standin.folders import USER
 from databricks_standin.logins import LOGINS, login
-from databricks_standin.stores import STORES
-from databricks_standin.tokens import CLIENT, GITHUB_BEARER, JWT, PASSWORD, PAT
+from databricks_standin.stores import PLACES
+from databricks_standin.tokens import AZURE_CLIENT, CLIENT, GITHUB_BEARER, JWT, PASSWORD, PAT, TENANT
 from databricks_standin.workspace import Workspace
 from fault_proxy import FaultProxy
 from faults import FAULTS, Kind
@@ -26,7 +27,9 @@ from faults import FAULTS, Kind
 from mlflow_rest_export import marks
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
-from mlflow_rest_export.records import Metric, RunRecord
+from mlflow_rest_export.records import Lookup, Metric, RunRecord
+from mlflow_rest_export.targets.choice import choose
+from mlflow_rest_export.tracking.rest import RestTracking
 
 
 @pytest.fixture
@@ -42,11 +45,11 @@ def export(
     return attempt.export(*records)
 
 
-@pytest.mark.parametrize("kind", STORES)
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("way", LOGINS)
-def test_every_login_exports_to_every_store_once(kind: str, way: str, tmp_path: Path) -> None:
+def test_every_login_exports_to_every_place_once(place: str, way: str, tmp_path: Path) -> None:
     wanted = record(tmp_path)
-    with Workspace(kind) as workspace:
+    with Workspace(place) as workspace:
         (first,) = export(login(way, workspace.url, tmp_path), "demo", wanted)
         before = len(workspace.asked)
         (again,) = export(login(way, workspace.url, tmp_path), "demo", wanted)
@@ -96,27 +99,11 @@ def test_texts_beyond_ascii_are_cut_to_the_bytes_that_a_workspace_keeps(
     assert (whole["params"]["prompt"], whole["tags"]["note"]) == (char * length, char * 4000)
 
 
-def test_an_experiment_on_a_volume_gets_its_files_there(workspace: Workspace, tmp_path: Path) -> None:
-    place = "dbfs:/Volumes/main/ml/evals"
-    workspace.folders.create({"name": "/Shared/demo", "artifact_location": place})
-
-    for outcome in (Outcome.EXPORTED, Outcome.UNCHANGED):
-        (result,) = export(login("pat", workspace.url, tmp_path), "/Shared/demo", record(tmp_path))
-        assert result.outcome is outcome, result.error
-
-    (run,) = runs_of(workspace, "/Shared/demo")
-    assert sorted(path.rpartition("/")[2] for path in workspace.files.volumes) == [
-        *(f"f{number}.txt" for number in range(5)),
-        "receipt.json",
-    ]
-    assert run.info["status"] == "FINISHED"
-
-
 @pytest.mark.parametrize("way", ["pat", "machine"])
 def test_a_fault_anywhere_leaves_exactly_one_whole_run(way: str, tmp_path: Path) -> None:
     wanted = record(tmp_path)
     chance = random.Random(way)
-    with Workspace(chance.choice(STORES)) as workspace, FaultProxy(workspace.port) as proxy:
+    with Workspace(chance.choice(PLACES)) as workspace, FaultProxy(workspace.port) as proxy:
         export(login(way, proxy.url, tmp_path), "/Shared/clean", wanted)
         requests = len(proxy.seen)
         for case, name in enumerate(sorted(FAULTS)):  # every request in every way: tests/clouds
@@ -170,6 +157,30 @@ def test_addresses_that_expire_all_the_time_cost_time_only(workspace: Workspace,
     assert differences(workspace, "/Shared/demo", wanted) == []
 
 
+def test_calls_that_a_workspace_counts_are_kept_apart_and_no_others(workspace: Workspace) -> None:
+    """With rates so low that no machine is too slow to see them; what is waited for takes no time."""
+    environment = {"DATABRICKS_HOST": workspace.url, "DATABRICKS_TOKEN": PAT}
+    target = choose("databricks", Connection(environment=environment))
+    waits = Waits(Clock())
+    slow = {ending: rate / 10_000 for ending, rate in target.rates.items()}
+    transport = dataclasses.replace(target, rates=slow).transport(conduct_of(waits=waits))
+    tracking = RestTracking(target, transport)
+    number = workspace.folders.create({"name": "/Shared/x"})["experiment_id"]
+    calls: dict[str, Callable[[], object]] = {
+        "/experiments/create": lambda: tracking.create_experiment(f"/Shared/{len(workspace.asked)}"),
+        "/experiments/get-by-name": lambda: tracking.find_experiment("/Shared/none"),
+        "/runs/search": lambda: list(tracking.find_runs(number, [Lookup("a", "b")])),
+    }
+    assert calls.keys() == target.rates.keys()
+
+    for call in (*calls.values(), lambda: tracking.get_experiment(number)):
+        before = len(waits.seconds)
+        for _ in range(5):
+            call()
+        waited = waits.seconds[before:]
+        assert waited == pytest.approx([2000, 4000] if call in calls.values() else [], rel=0.05)
+
+
 def test_rate_limits_and_half_batches_cost_time_only(workspace: Workspace, tmp_path: Path) -> None:
     wanted = record(tmp_path)
     for ending in ("/runs/search", "/runs/create", "/runs/log-batch", "/credentials-for-write", "f2.txt"):
@@ -190,12 +201,14 @@ def test_no_secret_is_heard_whatever_goes_wrong(
     heard = io.StringIO()
     with Workspace() as workspace, redirect_stderr(heard), redirect_stdout(heard):
         connection = login(way, workspace.url, tmp_path)
-        for ending in ("/runs/log-batch", "f1.txt", "/oidc/v1/token", "/artifacts/credentials-for-write"):
+        token = f"/{TENANT}/oauth2/token" if way == "azure-client-secret" else "/oidc/v1/token"
+        for ending in ("/runs/log-batch", "f1.txt", token, "/artifacts/credentials-for-write"):
             workspace.spoil(ending, 400, f"bad: {PAT} {CLIENT[1]} {JWT} canary-signature", times=1)
             results = export(connection, "/Shared/demo", record(tmp_path))
             heard.write(repr(results) + str([result.as_json() for result in results]))
         heard.write(repr(connection))
     text = heard.getvalue() + caplog.text
 
-    for secret in (PAT, PASSWORD[1], CLIENT[1], JWT, GITHUB_BEARER, "canary1", "X-Amz-Signature=canary"):
+    secrets = (PAT, PASSWORD[1], CLIENT[1], AZURE_CLIENT[1], JWT, GITHUB_BEARER)
+    for secret in (*secrets, "canary1", "X-Amz-Signature=canary"):
         assert secret not in text, secret
