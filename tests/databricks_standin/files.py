@@ -43,9 +43,8 @@ class Files:
         if asked.path.startswith("/dbfs/"):
             return self._old(asked)
         calls: dict[tuple[str, str], Callable[[Asked], Said]] = {
-            ("GET", "dbfs/list"): lambda a: said_json(
-                self._folder(self.dbfs, a.query["path"], "files", "is_dir")
-            ),
+            ("GET", "dbfs/list"): self._list_old,
+            ("GET", "dbfs/get-status"): self._status_old,
             ("POST", f"{HERE}/credentials-for-write"): lambda a: self._credentials(a, "PUT"),
             ("POST", f"{HERE}/credentials-for-read"): lambda a: self._credentials(a, "GET"),
             ("GET", f"{HERE}/list"): self._list,
@@ -177,6 +176,22 @@ class Files:
         if path not in self.dbfs:
             raise Refusal(404, "RESOURCE_DOES_NOT_EXIST", f"No file or directory exists on path {path}.")
         return Said(200, self.dbfs[path])
+
+    def _list_old(self, asked: Asked) -> Said:
+        status = self._status_of(asked.query["path"])
+        if not status["is_dir"]:
+            return said_json({"files": [status]})
+        return said_json(self._folder(self.dbfs, status["path"], "files", "is_dir"))
+
+    def _status_old(self, asked: Asked) -> Said:
+        return said_json(self._status_of(asked.query["path"]))
+
+    def _status_of(self, path: str) -> dict[str, Any]:
+        path = path.rstrip("/")
+        is_folder = any(each.startswith(f"{path}/") for each in self.dbfs)
+        if not is_folder and path not in self.dbfs:
+            raise Refusal(404, "RESOURCE_DOES_NOT_EXIST", f"No file or directory exists on path {path}.")
+        return {"path": path, "is_dir": is_folder, "file_size": len(self.dbfs.get(path, b""))}
 
     def _folder(
         self, files: dict[str, bytes], path: str, name: str, flag: str, query: Any = None
