@@ -16,7 +16,7 @@ from mlflow_rest_export.network.auth import BasicAuth, BearerAuth, RenewableAuth
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.oauth import Ask, OAuthToken, kept
 from mlflow_rest_export.network.transport import Tls
-from mlflow_rest_export.targets.databricks_azure import AzureToken, is_azure
+from mlflow_rest_export.targets.databricks_azure import AzureToken, azure_cloud, is_azure
 from mlflow_rest_export.targets.databricks_cli import CliToken
 from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings
 from mlflow_rest_export.targets.databricks_tokens import (
@@ -165,6 +165,7 @@ def _id_token(kind: str, settings: WorkspaceSettings, environment: Mapping[str, 
 
 
 def _azure(settings: WorkspaceSettings, tls: Tls) -> WorkspaceAuth:
+    azure_cloud(settings)  # a wrong name is told at once, not at the first token
     tokens = {
         "Authorization": AzureToken(settings),
         "X-Databricks-Azure-SP-Management-Token": AzureToken(settings, management=True),

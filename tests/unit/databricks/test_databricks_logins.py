@@ -17,8 +17,6 @@ from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import ApiError, SettingsError
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.targets.choice import choose
-from mlflow_rest_export.targets.databricks_azure import azure_cloud
-from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings
 from mlflow_rest_export.targets.databricks_tokens import DISCOVERY
 from mlflow_rest_export.tracking.rest import RestTracking
 
@@ -327,47 +325,6 @@ def test_a_command_line_that_cannot_be_run_is_told(workspace: Workspace, tmp_pat
         asks(client(workspace, PATH=path))
 
 
-@pytest.mark.parametrize(
-    ("host", "named", "login"),
-    [
-        ("https://adb-1.2.azuredatabricks.net", "", "https://login.microsoftonline.com"),
-        ("https://adb-1.2.databricks.azure.us", "", "https://login.microsoftonline.us"),
-        ("https://adb-1.2.databricks.azure.cn", "", "https://login.chinacloudapi.cn"),
-        ("https://adb-1.2.azuredatabricks.net", "AzureUSGovernment", "https://login.microsoftonline.us"),
-        ("https://adb-1.2.azuredatabricks.net", "usgovernment", "https://login.microsoftonline.us"),
-        ("https://adb-1.2.databricks.azure.cn", "AzurePublicCloud", "https://login.microsoftonline.com"),
-    ],
-)
-def test_each_cloud_of_azure_has_its_login_service(host: str, named: str, login: str) -> None:
-    assert azure_cloud(WorkspaceSettings(host=host, azure_environment=named))[0] == login
-
-
-@pytest.mark.parametrize(
-    ("host", "more", "chosen"),
-    [
-        ("https://adb-1.2.azuredatabricks.net", {}, True),
-        ("https://x.cloud.databricks.com", {"DATABRICKS_AZURE_RESOURCE_ID": "/s"}, True),
-        ("https://x.cloud.databricks.com", {"DATABRICKS_AUTH_TYPE": "azure-client-secret"}, True),
-        ("https://x.cloud.databricks.com", {}, False),
-    ],
-)
-def test_a_principal_of_azure_is_chosen_for_workspaces_on_azure(
-    host: str, more: dict[str, str], chosen: bool, tmp_path: Path
-) -> None:
-    principal = {"ARM_CLIENT_ID": "app", "ARM_CLIENT_SECRET": "s", "ARM_TENANT_ID": "t"}
-    variables = {"DATABRICKS_HOST": host, "PATH": command(tmp_path, ""), **principal, **more}
-    agent = choose("databricks", Connection(environment=variables)).headers["User-Agent"]
-
-    assert agent.endswith("auth/azure-client-secret" if chosen else "auth/databricks-cli")
-
-
-def test_a_login_service_of_azure_gets_no_secret_in_the_clear() -> None:
-    settings = WorkspaceSettings(host="https://h", azure_authority="http://login.example/")
-
-    with pytest.raises(SettingsError, match=r"AZURE_AUTHORITY_HOST would get a secret in the clear"):
-        azure_cloud(settings)
-
-
 def test_a_workspace_that_tells_nothing_about_itself_in_time_costs_seconds(workspace: Workspace) -> None:
     """Its answers to the two questions break off for ever; the clock moves only while somebody waits."""
     clock = Clock()
@@ -396,8 +353,3 @@ def test_a_workspace_that_hangs_up_on_the_question_is_asked_for_a_token_all_the_
         asks(RestTracking(target, target.transport(conduct_of(clock, waits=Waits(clock)))))
 
     assert len(workspace.tokens.asked) == 1
-
-
-def test_an_unknown_cloud_of_azure_is_told() -> None:
-    with pytest.raises(SettingsError, match=r"ARM_ENVIRONMENT must be one of PUBLIC, USGOVERNMENT, CHINA"):
-        azure_cloud(WorkspaceSettings(azure_environment="GERMANY"))

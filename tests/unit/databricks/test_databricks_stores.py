@@ -6,64 +6,20 @@ from pathlib import Path
 
 import pytest
 from databricks_standin import stores
-from databricks_standin.contents import files_of
+from databricks_standin.bench import Bench
 from databricks_standin.stores import AZURE, GOOGLE, LAKE, S3
 from databricks_standin.tokens import PAT
 from databricks_standin.workspace import Workspace
-from fault_proxy import FaultProxy
-from faults import FAULTS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlflow_rest_export.artifacts import databricks as route
-from mlflow_rest_export.artifacts.chooser import ChosenRoutes
-from mlflow_rest_export.artifacts.databricks_parts import PartsUpload
-from mlflow_rest_export.artifacts.leases import Lease, Place
-from mlflow_rest_export.artifacts.routes_of import artifacts_of
 from mlflow_rest_export.artifacts.signed_uploads import upload
-from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.content import BytesContent, FileContent
-from mlflow_rest_export.errors import ApiError, Interrupted
-from mlflow_rest_export.network.conduct import Conduct
-from mlflow_rest_export.network.transport import Transport
-from mlflow_rest_export.targets.choice import choose
-from mlflow_rest_export.tracking.protocol import NewRun, StoredRun
-from mlflow_rest_export.tracking.rest import RestTracking
+from mlflow_rest_export.errors import ApiError
 
 KINDS = (S3, AZURE, LAKE, GOOGLE)
 DATA = random.Random(7).randbytes(100_000)
-
-
-class Bench:
-    """A client of a workspace with one run."""
-
-    def __init__(self, workspace: Workspace, url: str = "") -> None:
-        self.workspace = workspace
-        environment = {"DATABRICKS_HOST": url or workspace.url, "DATABRICKS_TOKEN": PAT}
-        target = choose("databricks", Connection(environment=environment))
-        self.conduct = Conduct.ordinary(timeout=10)
-        self.tracking = RestTracking(target, target.transport(self.conduct))
-        self.artifacts: ChosenRoutes = artifacts_of(self.tracking)
-        self.run = self.new_run()
-
-    def new_run(self) -> StoredRun:
-        made = self.tracking.find_experiment("/Shared/x") or self.tracking.create_experiment("/Shared/x")
-        tags = {"mlflow_rest_export.owner": str(len(self.workspace.runs.runs))}
-        return self.tracking.create_run(
-            NewRun(experiment_id=made.experiment_id, run_name="r", start_time=1, tags=tags)
-        )
-
-    def stored(self, run: StoredRun | None = None) -> dict[str, bytes]:
-        return files_of(self.workspace, self.workspace.runs.runs[(run or self.run).run_id])
-
-    def lease(self, path: str) -> Lease:
-        databricks = route.DatabricksRoute(self.tracking, Transport(conduct=self.conduct))
-        place = databricks._ask("write", self.run, [path])[path]
-
-        def renew() -> Place:
-            return databricks._ask("write", self.run, [path])[path]
-
-        return Lease(Transport(conduct=self.conduct), place, renew=renew, doing="uploading")
 
 
 @pytest.fixture(params=KINDS)
@@ -258,167 +214,6 @@ def test_an_unknown_kind_of_store_is_told(on_s3: Bench) -> None:
     with pytest.raises(ApiError, match=r"credential_infos.0.type") as caught:
         on_s3.artifacts.upload(on_s3.run, "a", BytesContent(b"x"))
     assert "canary" not in str(caught.value)
-
-
-def parts(bench: Bench, data: bytes = DATA, part: int = 30_000) -> PartsUpload:
-    store = Transport(conduct=bench.conduct)
-    return PartsUpload(bench.tracking, store, bench.run, "big", BytesContent(data), part=part)
-
-
-def test_a_large_file_goes_in_parts(on_s3: Bench) -> None:
-    parts(on_s3).run()
-
-    assert on_s3.stored() == {"big": DATA}
-    assert on_s3.workspace.files.completed == ["upload-1"]
-
-
-def test_the_route_chooses_parts_by_size(on_s3: Bench, tmp_path: Path) -> None:
-    file = tmp_path / "sparse"
-    with file.open("wb") as stream:
-        stream.truncate(route.PARTS_FROM)
-    on_s3.workspace.spoil(
-        "create-multipart-upload", 403, {"error_code": "PERMISSION_DENIED", "message": "no"}
-    )
-
-    with pytest.raises(ApiError, match=r"uploading big to run .* in parts: .* PERMISSION_DENIED"):
-        on_s3.artifacts.upload(on_s3.run, "big", FileContent(file, route.PARTS_FROM))
-
-
-def test_an_expired_part_is_renewed_by_itself(on_s3: Bench) -> None:
-    on_s3.workspace.stores.fleeting = 1
-
-    parts(on_s3).run()
-
-    assert on_s3.stored() == {"big": DATA}
-    assert len(on_s3.workspace.calls("get-presigned-upload-part-url")) == 1
-
-
-def test_a_part_that_is_refused_twice_aborts_the_upload(on_s3: Bench) -> None:
-    on_s3.workspace.stores.fleeting = 2
-
-    with pytest.raises(ApiError, match=r"part 1: .* 403 AccessDenied: Request has expired"):
-        parts(on_s3).run()
-
-    assert on_s3.workspace.stores.uploads == {}
-    assert on_s3.workspace.asked[-1].method == "DELETE"
-
-
-def test_a_signal_aborts_the_upload_too(on_s3: Bench) -> None:
-    class Stopping(BytesContent):
-        def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-            if start:
-                on_s3.conduct.stop.set()
-            return super().chunks(start, end)
-
-    upload = PartsUpload(
-        on_s3.tracking,
-        Transport(conduct=on_s3.conduct),
-        on_s3.run,
-        "big",
-        Stopping(DATA),
-        part=30_000,
-    )
-    with pytest.raises(Interrupted):
-        upload.run()
-
-    assert on_s3.workspace.stores.uploads == {}
-
-
-def test_an_abort_that_fails_hides_nothing(on_s3: Bench) -> None:
-    on_s3.workspace.stores.fleeting = 9
-
-    with pytest.raises(ApiError, match=r"part 1"):
-        parts(on_s3).run()
-
-    assert on_s3.workspace.stores.uploads == {"upload-1": {}}
-
-
-JOIN = "complete-multipart-upload"
-NOT_JOINED = {"error_code": "INVALID_PARAMETER_VALUE", "message": "parts"}
-OLDER = DATA[::-1]
-"""Another file of the same size."""
-
-
-def test_a_refusal_to_join_is_an_error_although_an_older_file_of_this_size_is_there(on_s3: Bench) -> None:
-    parts(on_s3, OLDER).run()
-    on_s3.workspace.spoil(JOIN, 400, NOT_JOINED, times=9)
-
-    with pytest.raises(ApiError, match=r"in parts: .* INVALID_PARAMETER_VALUE: parts"):
-        parts(on_s3).run()
-
-    assert len(on_s3.workspace.calls(JOIN)) == 2  # one for each file
-    assert on_s3.stored() == {"big": OLDER}
-    assert on_s3.workspace.stores.uploads == {}
-
-
-@pytest.mark.parametrize("fault", ["reset_before", "error_500_before", "gateway_502_before"])
-def test_a_join_that_never_arrived_is_asked_for_again(fault: str) -> None:
-    with Workspace(S3) as workspace, FaultProxy(workspace.port) as proxy:
-        bench = Bench(workspace, proxy.url)
-        proxy.inject(FAULTS[fault], path=JOIN)
-        parts(bench).run()
-
-        assert bench.stored() == {"big": DATA}
-        assert len(workspace.calls("create-multipart-upload")) == 1
-
-
-@pytest.mark.parametrize("fault", ["reset_after", "error_500_after", "gateway_502_after"])
-@pytest.mark.parametrize("older", [True, False])
-def test_a_join_whose_answer_was_lost_ends_in_the_new_file_in_any_case(fault: str, older: bool) -> None:
-    with Workspace(S3) as workspace, FaultProxy(workspace.port) as proxy:
-        bench = Bench(workspace, proxy.url)
-        if older:
-            parts(bench, OLDER).run()
-        proxy.inject(FAULTS[fault], path=JOIN)
-        parts(bench).run()
-
-        assert bench.stored() == {"big": DATA}
-
-
-def test_a_join_of_which_nobody_can_tell_what_came_is_no_success_over_an_older_file() -> None:
-    with Workspace(S3) as workspace, FaultProxy(workspace.port) as proxy:
-        bench = Bench(workspace, proxy.url)
-        parts(bench, OLDER).run()
-        workspace.spoil(JOIN, 400, NOT_JOINED, times=9)
-        proxy.inject(FAULTS["reset_before"], path=JOIN)
-        with pytest.raises(ApiError, match=r"INVALID_PARAMETER_VALUE: parts"):
-            parts(bench).run()
-
-        assert bench.stored() == {"big": OLDER}
-        assert workspace.stores.uploads == {}
-
-
-def test_two_joins_of_which_nobody_can_tell_what_came_are_an_error(on_s3: Bench) -> None:
-    parts(on_s3, OLDER).run()
-    for _ in range(2):
-        on_s3.workspace.spoil(JOIN, 500, {"error_code": "INTERNAL_ERROR", "message": "perhaps"})
-        on_s3.workspace.spoil(JOIN, 404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "gone"})
-
-    with pytest.raises(ApiError, match=r"RESOURCE_DOES_NOT_EXIST: gone"):
-        parts(on_s3).run()
-
-    assert len(on_s3.workspace.calls("create-multipart-upload")) == 3
-    assert on_s3.workspace.stores.uploads == {}
-
-
-def test_parts_that_could_not_be_joined_are_an_error(on_s3: Bench) -> None:
-    on_s3.workspace.spoil(
-        "complete-multipart-upload", 400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "parts"}
-    )
-
-    with pytest.raises(ApiError, match=r"in parts: .* INVALID_PARAMETER_VALUE: parts"):
-        parts(on_s3).run()
-
-    assert on_s3.stored() == {}
-    assert on_s3.workspace.stores.uploads == {}
-
-
-def test_too_few_places_for_the_parts_are_an_error(on_s3: Bench) -> None:
-    body = {"upload_id": "u", "upload_credential_infos": []}
-    on_s3.workspace.spoil("create-multipart-upload", 200, body)
-
-    with pytest.raises(ApiError, match=r"names too few places"):
-        parts(on_s3).run()
 
 
 def test_no_secret_is_in_the_repr_of_a_place(on_s3: Bench) -> None:
