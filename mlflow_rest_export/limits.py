@@ -1,7 +1,8 @@
 """What servers impose: lengths, batch sizes, names. What *we* choose stands where it is used.
 
 All numbers were measured on running servers (1.30.1, 2.9.2, 2.22.5, 3.17.2 on sqlite and PostgreSQL) or
-bracketed by reading the releases around a change. Lengths are characters unless the name says bytes.
+bracketed by reading the releases around a change. Lengths are characters unless the name says bytes or
+``lengths_in_bytes`` is set.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ class Limits:
     """250 up to 1.27, 500 up to 2.7, 6000 since 2.8 (longer: refused, or since 2.11 silently cut)."""
     tag_value: int = 5000
     """5000 up to 2.16, 8000 since 2.17."""
+    lengths_in_bytes: bool = False
+    """Whether keys and values of params and tags are counted in bytes of UTF-8: Databricks does so."""
     run_name: int = 250
     """No limit on sqlite; PostgreSQL answers 400 above 250."""
     experiment_name: int = 256
@@ -53,8 +56,16 @@ class Limits:
     dataset_inputs: bool = False
     """``runs/log-inputs`` exists since 2.4."""
 
+    def length_of(self, text: str) -> int:
+        """Count a key or a value as the store counts it."""
+        return len(text.encode()) if self.lengths_in_bytes else len(text)
 
-STRICTEST = Limits(hash_in_paths=False, keys_share_folders=True)
+    def cut(self, text: str, longest: int) -> str:
+        """Give the beginning of a key or a value, at most ``longest`` by ``length_of``; no half character."""
+        return text.encode()[:longest].decode("utf-8", "ignore") if self.lengths_in_bytes else text[:longest]
+
+
+STRICTEST = Limits(hash_in_paths=False, keys_share_folders=True, lengths_in_bytes=True)
 """What every known store accepts; used when the store cannot be asked (``--dry-run``, spool)."""
 
 

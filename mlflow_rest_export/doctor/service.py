@@ -107,7 +107,8 @@ class Service:
             return failed(Layer.FEATURES, error)
         known = server_limits.parse_version(version)
         said = f"MLflow {version}" if known else "a version that the server does not tell"
-        said += f": params up to {limits.param_value} characters, tags up to {limits.tag_value}"
+        unit = "bytes" if limits.lengths_in_bytes else "characters"
+        said += f": params up to {limits.param_value} {unit}, tags up to {limits.tag_value}"
         said += ", dataset inputs" if limits.dataset_inputs else ", no dataset inputs"
         return ok(Layer.FEATURES, said) if known else warning(Layer.FEATURES, said)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 
@@ -28,7 +29,7 @@ class Pace:
         self._allowed = most
         self._under_way = 0
         self._good = 0
-        self._closed_until = 0.0
+        self._closed_until = -math.inf  # a clock may begin anywhere, so 0 is not long ago
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
@@ -107,6 +108,6 @@ class Spacing:
         with self._lock:
             now = self._clock()
             gap = 1 / self._rates[ending]
-            place = max(now - (self._burst - 1) * gap, self._next.get(ending, 0.0))
+            place = max(now - (self._burst - 1) * gap, self._next.get(ending, -math.inf))
             self._next[ending] = place + gap
         return max(0.0, place - now)

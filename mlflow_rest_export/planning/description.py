@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 NOTE = "mlflow.note.content"
 """The tag whose text MLflow shows as the run's description, in Markdown."""
@@ -15,18 +15,18 @@ _MAIN = ("accuracy", "mean")
 """Whose error ``<folder>/stderr`` is, as Inspect names its metrics."""
 
 
-def described(text: str, scores: Mapping[str, float], *, longest: int) -> str:
+def described(text: str, scores: Mapping[str, float], *, fits: Callable[[str], bool]) -> str:
     """Put a table of the scores below a text.
 
     Args:
         text: the user's own description, "" for none; it always stays as it is.
         scores: metric -> value.
-        longest: characters that a description may have; the table has as many rows as fit.
+        fits: says whether the store takes a description; the table has as many rows as fit.
     """
     rows = list(_rows(scores))
     for shown in range(min(len(rows), ROWS), 0, -1):
         whole = _joined(text, rows[:shown], left=len(rows) - shown)
-        if len(whole) <= longest:
+        if fits(whole):
             return whole
     return text
 

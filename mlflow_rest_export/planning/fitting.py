@@ -59,11 +59,13 @@ class Fitting:
         fitted: dict[str, str] = {}
         for raw, name in self.names(wanted, what=what).items():
             text = self.text(wanted[raw], of=f"{what} {raw}")
-            if len(text) > longest:
+            length = self.limits.length_of(text)
+            if length > longest:
                 self.whole.setdefault(f"{what}s", {})[name] = text
-                reason = f"{len(text)} characters, the store keeps {longest}"
+                unit = "bytes" if self.limits.lengths_in_bytes else "characters"
+                reason = f"{length} {unit}, the store keeps {longest}"
                 reason += f"; whole in {marks.FULL_VALUES}" if self.keeps_whole else ""
-                text = text[: longest - len(CUT)] + CUT
+                text = self.limits.cut(text, longest - len(CUT)) + CUT
                 self.changes.append(Adjustment(f"{what} {raw}", wanted[raw][:80], text[-80:], reason))
             fitted[name] = text
         return fitted

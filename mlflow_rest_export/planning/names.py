@@ -98,7 +98,7 @@ def apart(
 def marked_key(key: str, digest: str, limits: Limits) -> str:
     """Put a hash at the end of a key."""
     tail = f"-{digest}"
-    folder, slash, name = key[: limits.key - len(tail)].rpartition("/")
+    folder, slash, name = limits.cut(key, limits.key - len(tail)).rpartition("/")
     if limits.keys_share_folders:
         name = _cut(name, limits.path_part_bytes - len(tail))
     return folder + slash + name + tail
@@ -125,20 +125,21 @@ def _is_plain_path(key: str) -> bool:
 def _short_key(key: str, limits: Limits) -> str:
     """Cut a key to its length; where keys are paths, each of its parts to what a file system takes, too."""
     if not limits.keys_share_folders:
-        return _shorten(key, limits.key)
+        return _shorten(key, limits)
     short = key
     for spared in (0, _HASH):  # cutting the whole puts a hash at its last part, which needs room
         room = limits.path_part_bytes - spared
         short = "/".join(_short_part(part, room) for part in key.split("/"))
-        if len(short) <= limits.key:
+        if limits.length_of(short) <= limits.key:
             return short
-    return _shorten(short, limits.key)
+    return _shorten(short, limits)
 
 
-def _shorten(text: str, length: int) -> str:
-    if len(text) <= length:
-        return text
-    return text[: length - _HASH].rstrip("/ ") + "-" + hashlib.sha256(text.encode()).hexdigest()[: _HASH - 1]
+def _shorten(key: str, limits: Limits) -> str:
+    if limits.length_of(key) <= limits.key:
+        return key
+    digest = hashlib.sha256(key.encode()).hexdigest()[: _HASH - 1]
+    return f"{limits.cut(key, limits.key - _HASH).rstrip('/ ')}-{digest}"
 
 
 def _parents(path: str) -> Iterable[str]:

@@ -166,7 +166,7 @@ def _note(
     if record.verbatim_names or seen.points != len(metrics.names):  # curves are no scores
         return {}
     scores = {point.key: point.value for point in metrics}
-    text = described(tags.get(NOTE, ""), scores, longest=limits.tag_value)
+    text = described(tags.get(NOTE, ""), scores, fits=lambda text: limits.length_of(text) <= limits.tag_value)
     return {NOTE: text} if text else {}
 
 

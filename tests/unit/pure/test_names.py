@@ -41,7 +41,9 @@ def is_legal_key(key: str, limits: Limits) -> bool:
     on_disk = not limits.keys_share_folders or all(
         len(part.encode("utf-8", "replace")) <= 255 for part in key.split("/")
     )
-    return bool(key) and re.search(illegal, key) is None and unique and on_disk and len(key) <= limits.key
+    if not key or re.search(illegal, key) or not unique or not on_disk:
+        return False
+    return len(key.encode() if limits.lengths_in_bytes else key) <= limits.key
 
 
 def decoded(path: str) -> str:

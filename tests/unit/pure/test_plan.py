@@ -144,11 +144,24 @@ def test_a_value_over_the_limit_ends_up_whole_in_a_file(what: str, over: int) ->
         )
 
 
+@pytest.mark.parametrize(("length", "kept"), [(166, 166), (167, 163), (400, 163), (600, 163)])
+def test_a_value_is_cut_by_bytes_where_the_store_counts_them(length: int, kept: int) -> None:
+    limits = replace(NEWEST, param_value=500, lengths_in_bytes=True)
+    plan = made(replace(RECORD, params={"long": "中" * length}), limits=limits)
+
+    if length == kept:
+        assert (plan.params, plan.adjustments) == ({"long": "中" * length}, ())
+    else:
+        assert plan.params["long"] == "中" * kept + CUT
+        assert full_values(plan) == {"params": {"long": "中" * length}}
+        assert plan.adjustments[0].reason.startswith(f"{3 * length} bytes, the store keeps 500; whole in")
+
+
 def test_nobody_is_sent_to_a_file_that_is_not_uploaded() -> None:
     plan = made(replace(RECORD, params={"p": "x" * 300}), "f", log_artifacts=False)
 
     assert plan.files == ()
-    assert [change.reason for change in plan.adjustments] == ["300 characters, the store keeps 250"]
+    assert [change.reason for change in plan.adjustments] == ["300 bytes, the store keeps 250"]
 
 
 def test_our_own_files_of_an_earlier_export_are_not_passed_on() -> None:
@@ -460,7 +473,9 @@ def test_whatever_comes_fits_and_what_is_not_there_is_told(
     told = {change.field for change in plan.adjustments}
 
     for values_, longest in ((plan.params, STRICTEST.param_value), (plan.tags, STRICTEST.tag_value)):
-        assert all(len(key) <= 250 and len(value) <= longest for key, value in values_.items())
+        assert all(
+            len(key.encode()) <= 250 and len(value.encode()) <= longest for key, value in values_.items()
+        )
     sent = {point.key: point.value for point in plan.metrics}
     assert all(math.isfinite(value) for value in sent.values())
     for what, before, after in (("param", params, plan.params), ("metric", values, sent)):
