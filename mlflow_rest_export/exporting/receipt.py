@@ -80,6 +80,7 @@ def complete(plan: ExportPlan, hashes: Mapping[str, str], adjustments: tuple[Adj
         "params": len(plan.params),
         "tags": len(plan.tags),
         "files": {file.path: {"size": file.content.size, "sha256": hashes[file.path]} for file in plan.files},
+        "names": plan.names,
         "adjustments": [asdict(change) for change in adjustments],
     }
     return json.dumps(told, indent=1, ensure_ascii=False).encode("utf-8", "replace")

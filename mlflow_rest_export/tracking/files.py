@@ -154,7 +154,8 @@ class FileTracking:
             folder = self._experiments.run(run_id)
             run_folders.check_active(folder)
             with run_folders.alone(folder):
-                run_folders.set_tags(folder, {layout.RUN_NAME_TAG: run_name})
+                seal = run_folders.new_seal(folder, status=status, run_name=run_name)
+                run_folders.set_tags(folder, {layout.RUN_NAME_TAG: run_name, **seal})
                 run_folders.change_meta(folder, status=status.value, end_time=end_time, run_name=run_name)
             run_folders.sweep(folder)
 
