@@ -68,7 +68,7 @@ def _tags_and_metrics(lacks: MissingValues, plan: ExportPlan, run: StoredRun) ->
     for key in lacks.tags:
         if key not in run.tags:
             yield f"tag {key} is missing"
-        elif key != USER:  # somebody else may have exported it
+        elif key not in {USER, marks.TIME}:  # somebody else may have exported it, or at another time
             yield f"tag {key} has another value"
     for key, points in Counter(point.key for point in lacks.metrics).items():
         if key not in run.metrics:

@@ -132,7 +132,7 @@ class Delivery:
 
 def _time(tags: Mapping[str, str]) -> int | None:
     text = tags.get(marks.TIME, "")
-    return int(text) if text.isdecimal() and len(text) < 19 else None
+    return int(text) if text.isdecimal() and len(text) < 15 else None
 
 
 def _read(kind: type[_M], path: Path) -> _M:

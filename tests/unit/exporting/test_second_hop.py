@@ -19,6 +19,7 @@ from mlflow_rest_export.planning import plan
 from mlflow_rest_export.planning.plan import ExportPlan, Wishes
 from mlflow_rest_export.records import Metric, RunRecord, RunStatus
 from mlflow_rest_export.sources.options import ReadOptions
+from mlflow_rest_export.tracking.files import FileTracking
 
 NOTE = "mlflow.note.content"
 ALL = a_record(
@@ -202,3 +203,90 @@ def test_a_damaged_file_of_full_values_goes_along_beside_the_new_one(spool: Fold
     assert isinstance(files, dict)
     assert files[marks.OTHER_FULL_VALUES] == data
     assert json.loads(files[marks.FULL_VALUES])["params"]["big"].endswith(" ...[cut]")
+
+
+def test_each_child_comes_under_the_parent_of_its_own_experiment(tmp_path: Path) -> None:
+    source, family = tmp_path / "source", (a_record("inv"), a_record("inv.0", parent="key:inv"))
+    target = tmp_path / "target"
+    names = ("exp", "exp2")
+    for name in names:
+        Folder(source, wishes=Wishes(experiment_name=name)).export(*family)
+
+    Folder(target).export(*records(source))
+
+    for name in names:
+        runs = {run.run_name: run for run in Folder(target, wishes=Wishes(experiment_name=name)).runs()}
+        assert runs["run inv.0"].tags["mlflow.parentRunId"] == runs["run inv"].run_id
+
+
+def test_a_child_finds_its_parent_in_another_experiment(tmp_path: Path) -> None:
+    parent = replace(a_record("inv"), experiment="above")
+    child = replace(a_record("inv.0", parent="key:inv"), experiment="below")
+
+    over, under = Folder(tmp_path / "target").export(parent, child)
+
+    run = FileTracking(tmp_path / "target").get_run(under.run_id)
+    assert run.tags["mlflow.parentRunId"] == over.run_id
+
+
+def at(time: int, folder: Folder) -> Folder:
+    return replace(folder, wishes=replace(WISHES, now=time))
+
+
+OLD = a_record(metrics=[Metric("acc", 0.1, START)])
+NEW = a_record(metrics=[Metric("acc", 0.9, START)])
+
+
+def test_what_a_folder_kept_since_before_does_not_replace_what_was_exported_since(
+    spool: Folder, target: Folder
+) -> None:
+    at(START, spool).export(OLD)
+    at(START + 5000, target).export(NEW)
+
+    (result,) = at(START + 9000, target).export(on_the_way(spool))
+
+    assert result.outcome is Outcome.SKIPPED
+    (change,) = (change for change in result.adjustments if change.field == "data")
+    assert (change.before, change.after) == ("2023-11-14T22:13:20+00:00", "2023-11-14T22:13:25+00:00")
+    assert target.run().metrics["acc"].value == 0.9
+
+
+def test_what_a_folder_got_later_replaces_what_was_exported_before(spool: Folder, target: Folder) -> None:
+    at(START, target).export(OLD)
+    at(START + 5000, spool).export(NEW)
+
+    (result,) = at(START + 9000, target).export(on_the_way(spool))
+
+    assert result.outcome is Outcome.EXPORTED
+    assert target.run().metrics["acc"].value == 0.9
+    assert target.run().tags[marks.TIME] == str(START + 5000)
+
+
+def test_results_themselves_and_what_was_changed_by_hand_are_never_too_old(
+    spool: Folder, target: Folder
+) -> None:
+    at(START, spool).export(OLD)
+    at(START + 5000, target).export(NEW)
+
+    assert at(START, target).export(OLD)[0].outcome is Outcome.EXPORTED
+    by_mlflow(spool.root / spool.run().experiment_id / spool.run().run_id)
+    assert at(START, target).export(on_the_way(spool))[0].outcome is Outcome.EXPORTED
+
+
+def test_the_same_data_is_completed_whenever_it_was_read(spool: Folder, target: Folder) -> None:
+    at(START, spool).export(OLD)
+    at(START + 5000, target).export(OLD)
+    run = target.run()
+    target.store.update_run(run.run_id, status=RunStatus.KILLED, end_time=START, run_name=run.run_name)
+
+    assert target.export(on_the_way(spool))[0].outcome is Outcome.EXPORTED
+
+
+@pytest.mark.parametrize("tag", ["", "x", "9" * 30])
+def test_a_time_that_is_none_holds_nothing_back(spool: Folder, target: Folder, tag: str) -> None:
+    for folder in (spool, target):
+        at(START, folder).export(OLD if folder is spool else NEW)
+        run = folder.run()
+        (folder.root / run.experiment_id / run.run_id / "tags" / marks.TIME).write_text(tag)
+
+    assert at(START, target).export(on_the_way(spool))[0].outcome is Outcome.EXPORTED
