@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -456,7 +457,7 @@ CARRIED = replace(
     ],
 )
 def test_a_digest_that_a_run_brings_along_is_kept_while_no_wish_changes_what_it_stands_for(
-    wishes: dict[str, object],
+    wishes: dict[str, Any],
 ) -> None:
     plan = made(CARRIED, **wishes)
 
@@ -476,7 +477,7 @@ def test_a_digest_that_a_run_brings_along_is_kept_while_no_wish_changes_what_it_
     ],
 )
 def test_a_digest_that_a_run_brings_along_does_not_hide_what_a_wish_changes(
-    wishes: dict[str, object],
+    wishes: dict[str, Any],
 ) -> None:
     plan = made(CARRIED, "f", **wishes)
 
