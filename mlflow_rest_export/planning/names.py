@@ -86,14 +86,17 @@ def apart(
         mark: puts a hash into a name, as ``marked_key`` and ``marked_path`` do.
         beside: names that are there and stay: where names are paths, none may be a folder of another one.
     """
-    forms = {raw: clean(raw) for raw in dict.fromkeys(raws)}
-    names = dict(forms)
     fixed = frozenset(beside) if share_folders else frozenset()
+    forms = {raw: clean(raw) for raw in dict.fromkeys(raws)}
+    free = {raw: _out_of(form, fixed) for raw, form in forms.items()}
+    names = dict(free)
+    clashing = [raw for raw in forms if free[raw] != forms[raw]]
     digits = 6
-    while clashing := _clashing(names, fixed, share_folders=share_folders):
+    while clashing := clashing or _clashing(names, fixed, share_folders=share_folders):
         for raw in clashing:
             digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()
-            names[raw] = mark(_out_of(forms[raw], fixed), digest[:digits])
+            names[raw] = mark(free[raw], digest[:digits])
+        clashing = []
         digits += 1  # a name that looks like the mark of another is met with a longer one
     return names
 
@@ -118,11 +121,7 @@ def _clashing(names: Mapping[str, str], fixed: frozenset[str], *, share_folders:
     count = Counter(names.values())
     taken = {*names.values(), *fixed} if share_folders else set()
     folders = {parent for name in taken for parent in _parents(name)}
-    return [
-        raw
-        for raw, name in names.items()
-        if name in folders or (count[name] > 1 and name != raw) or not fixed.isdisjoint(_parents(name))
-    ]
+    return [raw for raw, name in names.items() if name in folders or (count[name] > 1 and name != raw)]
 
 
 def _out_of(name: str, files: frozenset[str]) -> str:

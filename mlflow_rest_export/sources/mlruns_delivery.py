@@ -96,7 +96,8 @@ class Delivery:
         """Map stored names to those that they have where names are no paths."""
         stored = tuple(stored)
         names = {name: self.names.get(what, {}).get(name, name) for name in stored}
-        names = {name: name if free in stored else free for name, free in names.items()}
+        if len({*names.values(), *stored}) < len(stored) + sum(free != name for name, free in names.items()):
+            return {name: name for name in stored}  # a receipt that makes one of two was not written by us
         self._undone |= {(what, name): free for name, free in names.items() if name != free}
         return names
 

@@ -290,3 +290,23 @@ def test_a_time_that_is_none_holds_nothing_back(spool: Folder, target: Folder, t
         (folder.root / run.experiment_id / run.run_id / "tags" / marks.TIME).write_text(tag)
 
     assert at(START, target).export(on_the_way(spool))[0].outcome is Outcome.EXPORTED
+
+
+@pytest.mark.parametrize("names", [{"acc": "f1"}, {"acc": "x", "f1": "x"}])
+def test_a_receipt_that_makes_one_name_of_two_is_not_believed(spool: Folder, names: dict[str, str]) -> None:
+    spool.export(ALL)
+    run = spool.run()
+    receipt = spool.root / run.experiment_id / run.run_id / "artifacts" / marks.RECEIPT
+    receipt.write_text(json.dumps({"names": {"metric": names}}))
+
+    assert [point.key for point in on_the_way(spool).metrics] == ["acc", "f1"]
+
+
+def test_a_metric_that_was_there_before_is_not_taken_for_its_successor(spool: Folder) -> None:
+    spool.export(a_record(metrics=[Metric("acc", 0.1, START)]))
+    newer = a_record(metrics=[Metric("acc", 0.9, START), Metric("acc/math", 0.8, START)])
+    spool.export(newer)
+
+    last = {point.key: point.value for point in on_the_way(spool).metrics}
+
+    assert last == {"acc": 0.9, "acc/math": 0.8}
