@@ -61,3 +61,22 @@ def test_an_experiment_that_is_asked_for_holds_for_runs_that_have_one(
     assert FileTracking(target).find_experiment("mine") is not None
     assert FileTracking(target).find_experiment("theirs") is None
     assert FileTracking(tmp_path / "as it was").find_experiment("theirs") is not None
+
+
+def test_an_old_spool_is_passed_by_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results, spool, target = tmp_path / "results", str(tmp_path / "spool"), str(tmp_path / "target")
+    shutil.copytree(SAMPLE, results)
+    assert main(["export", str(results), "--tracking-uri", spool, "-q"]) == 0
+    for path in results.rglob("results.yml"):
+        path.write_text(path.read_text() + "\n# scored again\n")
+    assert main(["export", str(results), "--tracking-uri", target, "-q"]) == 0
+    before = all_files(Path(target))
+    capsys.readouterr()
+
+    code = main(["export", spool, "--tracking-uri", target, "--json"])
+
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert code == 0
+    assert {run["outcome"] for run in told["runs"]} == {"skipped"}
+    assert all("data" in {change["field"] for change in run["adjustments"]} for run in told["runs"])
+    assert all_files(Path(target)) == before
