@@ -88,15 +88,15 @@ def apart(
     """
     fixed = frozenset(beside) if share_folders else frozenset()
     forms = {raw: clean(raw) for raw in dict.fromkeys(raws)}
-    free = {raw: _out_of(form, fixed) for raw, form in forms.items()}
-    names = dict(free)
-    clashing = [raw for raw in forms if free[raw] != forms[raw]]
+    moved = {raw: _out_of(form, fixed) for raw, form in forms.items()}
+
+    def marked(raw: str, digits: int) -> str:
+        return mark(moved[raw], hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()[:digits])
+
+    names = {raw: form if form == moved[raw] else marked(raw, 6) for raw, form in forms.items()}
     digits = 6
-    while clashing := clashing or _clashing(names, fixed, share_folders=share_folders):
-        for raw in clashing:
-            digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()
-            names[raw] = mark(free[raw], digest[:digits])
-        clashing = []
+    while clashing := _clashing(names, fixed, share_folders=share_folders):
+        names |= {raw: marked(raw, digits) for raw in clashing}
         digits += 1  # a name that looks like the mark of another is met with a longer one
     return names
 

@@ -245,6 +245,12 @@ def test_a_name_that_is_there_is_kept_when_another_one_would_make_a_folder_of_it
     assert re.fullmatch(r"acc_math-[0-9a-f]{6}", names["acc/math"])
 
 
+def test_a_name_that_makes_way_changes_no_other() -> None:
+    alone = keys_apart(["b", "b/c"])
+
+    assert keys_apart(["b", "b/c", "a/b"], beside=["a", *alone.values()]).items() >= alone.items()
+
+
 @given(raws=CLOSE)
 def test_names_that_are_apart_stay_as_they_are(raws: list[str]) -> None:
     names = list(keys_apart(raws).values())
