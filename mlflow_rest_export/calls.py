@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -43,6 +44,7 @@ class ExportCall:
         conduct: patience, pace and the wish to stop.
         progress: who wants to know.
         shard: the part of the results that this call handles; None: all.
+        clock: gives seconds since 1970, for the note when the data was read.
     """
 
     things: Sequence[str]
@@ -50,6 +52,7 @@ class ExportCall:
     conduct: Conduct
     progress: Progress = field(default_factory=NoProgress)
     shard: Shard | None = None
+    clock: Callable[[], float] = time.time
 
     @classmethod
     def of(
@@ -122,6 +125,8 @@ class ExportCall:
             log_metrics=settings.log_metrics,
             nan=settings.nan,
             log_artifacts=settings.copy_artifacts or settings.copy_logs,
+            moves_runs="experiment_name" in settings.model_fields_set,
+            now=int(self.clock() * 1000),
             user=environment.get("LOGNAME") or environment.get("USER") or "",
         )
 
@@ -168,6 +173,7 @@ class ExportCall:
             return
         connection = self.layers.connection()
         spool = Spool(
+            root=folder.absolute(),
             open_folder=lambda: open_store(str(folder.absolute()), connection, self.conduct),
             conduct=self.conduct,
             wishes=self._wishes,

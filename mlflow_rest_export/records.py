@@ -87,7 +87,11 @@ class RunRecord:
         lookup: the search that finds the run again.
         twin: tags that together identify the same result when another tool exported it.
         metrics: a re-iterable stream; it may hold millions of points, so nobody may make a list of it.
-        digest: given only by a source that carries runs which already had one (``mlruns``).
+        digest: given only by a source that carries runs which already had one (``mlruns``), while what it
+            carries is still what had it.
+        without_files: the run that had the digest was delivered without files, receipt and all.
+        time: when the data was first read for export, in ms; given by a source that has kept it since.
+        folder: the run's own folder in a file store, given only by ``mlruns``.
         experiment: given only by a source that carries runs of several experiments.
         parent_key: ``key`` of the record whose run is this one's parent.
         stored: the result's own ``export.mlflow``, weaker than everything the user says now.
@@ -112,6 +116,9 @@ class RunRecord:
     parent_key: str | None = None
     experiment: str | None = None
     digest: str | None = None
+    without_files: bool = False
+    time: int | None = None
+    folder: Path | None = None
     stored: Mapping[str, object] = field(default_factory=dict)
     volatile: frozenset[str] = frozenset()
     verbatim_names: bool = False

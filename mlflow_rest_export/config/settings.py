@@ -70,7 +70,9 @@ class Settings(BaseModel):
         "Required, here or as `MLFLOW_TRACKING_URI`: there is no default.",
     )
     experiment_name: Name = Field(
-        default="nemo-evaluator-launcher", description="MLflow experiment; created when it is not there."
+        default="nemo-evaluator-launcher",
+        description="MLflow experiment; created when it is not there. Runs of `mlruns` folders keep theirs "
+        "unless this is set.",
     )
     run_name: Name | None = Field(default=None, description="Name of the run. Default: made from the result.")
     description: Text | None = Field(default=None, description="Description of the run (Markdown).")

@@ -136,8 +136,19 @@ class Exporter:
     def _values(self, placing: Placing, job: Job) -> None:
         if not placing.holds(job):
             return
+        self._make_room(job)
         if not filling.write_values(self.tracking, self.artifacts, job, thorough=self.habits.verify):
             placing.lose(job)
+
+    def _make_room(self, job: Job) -> None:
+        """Choose names beside those that the run has already: a file store keeps them as paths."""
+        limits = self.tracking.limits()
+        if job.is_new or not limits.keys_share_folders:
+            return
+        run, wishes = job.stored(), self.wishes(job.record)
+        files = self.artifacts.listing(run) if wishes.log_artifacts else {}
+        beside = {"metric": run.metrics, "param": run.params, "tag": run.tags, "artifact": files}
+        job.plan = plan.build(job.record, facts_of(job.record), wishes, limits, beside=beside)
 
     def _late(self, placing: Placing, job: Job) -> None:
         """Wait for the one who is at work on the run, and complete it should he be gone."""
@@ -181,6 +192,7 @@ class Exporter:
     def _verify(self, placing: Placing, job: Job) -> None:
         if not self.habits.verify:
             return
+        self._make_room(job)
         run_id, volatile = job.stored().run_id, job.record.volatile
         try:
             verify.verify(self.tracking, self.artifacts, job.planned(), run_id, volatile=volatile)

@@ -17,6 +17,7 @@ from mlflow_rest_export.exporting.jobs import Job
 from mlflow_rest_export.exporting.joining import Fate, Joined, Joiner
 from mlflow_rest_export.exporting.lookups import merged
 from mlflow_rest_export.exporting.outcomes import Outcome
+from mlflow_rest_export.exporting.staleness import newer_data
 from mlflow_rest_export.mlruns_layout import PARENT_TAG
 from mlflow_rest_export.records import Lookup
 from mlflow_rest_export.tracking.protocol import Experiment, NewRun, StoredRun, Tracking
@@ -43,8 +44,10 @@ class Placing:
     crew: Crew
     joiner: Joiner
     skip_existing: bool
-    _run_ids: dict[str, str] = field(default_factory=dict, init=False)
-    """Key -> id of every run placed in this export, for their children."""
+    _run_ids: dict[tuple[str, str], str] = field(default_factory=dict, init=False)
+    """Experiment and key -> id of every run placed in this export, for their children."""
+    _anywhere: dict[str, str] = field(default_factory=dict, init=False)
+    """Key -> id of a run placed in this export, for children in other experiments."""
 
     def place(self, jobs: Sequence[Job]) -> None:
         """Place jobs of which none is the parent of another, asking for all of them together."""
@@ -93,11 +96,16 @@ class Placing:
         key = job.record.parent_key
         if key is None:
             return None
-        if key not in self._run_ids:
+        place = (job.planned().experiment, key)
+        if place not in self._run_ids:
             found = self.tracking.find_runs(self._experiment(job).experiment_id, [Lookup(marks.KEY, key)])
             ids = [run.run_id for run in found if run.tags.get(marks.KEY) == key]
-            self._run_ids[key] = ids[0] if len(ids) == 1 else ""
-        return self._run_ids[key] or None
+            self._run_ids[place] = ids[0] if len(ids) == 1 else ""
+        return self._run_ids[place] or self._anywhere.get(key)
+
+    def _note_place(self, job: Job, run: StoredRun) -> None:
+        key = job.record.key
+        self._run_ids[job.planned().experiment, key] = self._anywhere[key] = run.run_id
 
     def _settle(self, job: Job) -> None:
         """Join the run that exists already; without one, or with one that is gone, try for another, once."""
@@ -106,7 +114,7 @@ class Placing:
         if job.run is not None and job.is_open and not job.owner:
             self._joined(job, self.joiner.join(job.planned(), job.run))
         if job.run is not None:
-            self._run_ids[job.record.key] = job.run.run_id
+            self._note_place(job, job.run)
 
     def _place_alone(self, job: Job) -> None:
         self._decide(job, self._search(job).of(job.planned()))
@@ -154,9 +162,12 @@ class Placing:
         job.run = run
         if is_complete(job.planned(), run):
             job.outcome = Outcome.UNCHANGED
+        elif (newer := newer_data(job.record, job.planned(), run)) is not None:
+            job.outcome = Outcome.SKIPPED
+            job.adjustments.append(newer)
         elif self.skip_existing and is_delivered(run):
             job.outcome = Outcome.SKIPPED
-        self._run_ids[job.record.key] = run.run_id
+        self._note_place(job, run)
 
     def _create(self, job: Job) -> None:
         wanted = job.planned()
@@ -175,7 +186,7 @@ class Placing:
         )
         job.run = replace(made, tags={**tags, **made.tags})  # hosts may leave them out of their answer
         job.is_new = True
-        self._run_ids[job.record.key] = job.run.run_id
+        self._note_place(job, job.run)
 
     def _elect(self, job: Job, candidates: Sequence[StoredRun]) -> None:
         """Keep the run that won if it is ours: a creation that failed may come to pass all the same."""
@@ -184,7 +195,7 @@ class Placing:
             job.give_way(winner)
         else:
             job.run = winner
-            self._run_ids[job.record.key] = winner.run_id
+            self._note_place(job, winner)
 
     def _only_one(self, candidates: Sequence[StoredRun]) -> StoredRun | None:
         if len(candidates) == 1 and not claims.is_superseded(candidates[0]):

@@ -114,6 +114,7 @@ def complete(
         "tags": len(plan.tags),
         "files": {file.path: {"size": file.content.size, "sha256": hashes[file.path]} for file in plan.files},
         "delivered": earlier.and_by(plan),
+        "names": plan.names,
         "adjustments": [asdict(change) for change in adjustments],
     }
     return json.dumps(told, indent=1, ensure_ascii=False).encode("utf-8", "replace")

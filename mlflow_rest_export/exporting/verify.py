@@ -16,8 +16,8 @@ from mlflow_rest_export.planning.plan import ExportPlan
 from mlflow_rest_export.records import Adjustment
 from mlflow_rest_export.tracking.protocol import Artifacts, StoredRun, Tracking
 
-OF_PEOPLE = frozenset({USER, NOTE})
-"""Tags that may have changed since: somebody else exported the run, or wrote something about it."""
+MAY_DIFFER = frozenset({USER, NOTE, marks.TIME})
+"""Tags that may have changed since: somebody else exported the run, at another time, or described it."""
 TOLD = 10
 """Differences that are told one by one; the others are counted."""
 
@@ -85,7 +85,7 @@ def _tags(lacks: MissingValues, run: StoredRun) -> Iterator[str]:
     for key in lacks.tags:
         if key not in run.tags:
             yield f"tag {key} is missing"
-        elif key not in OF_PEOPLE:
+        elif key not in MAY_DIFFER:
             yield f"tag {key} has another value"
 
 

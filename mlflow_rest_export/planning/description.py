@@ -11,6 +11,7 @@ ROWS = 50
 STATISTICS = ("stderr", "stddev", "variance", "count", "sum_squared", "sum", "mean", "min", "max")
 """What follows a score's name in the metrics that say how sure it is; without rows of their own."""
 ERROR = "stderr"
+_TABLE = "| metric |"
 _MAIN = ("accuracy", "mean")
 """Whose error ``<folder>/stderr`` is, as Inspect names its metrics."""
 
@@ -29,6 +30,11 @@ def described(text: str, scores: Mapping[str, float], *, fits: Callable[[str], b
         if fits(whole):
             return whole
     return text
+
+
+def is_described(note: str, text: str) -> bool:
+    """Say whether a note is this text, with or without a table below it."""
+    return note == text or note.startswith(f"{text}\n\n{_TABLE}")
 
 
 def _rows(scores: Mapping[str, float]) -> Iterator[tuple[str, float, float | None]]:
@@ -58,7 +64,7 @@ def _score_of(key: str, scores: Mapping[str, float]) -> str:
 def _joined(text: str, rows: list[tuple[str, float, float | None]], *, left: int) -> str:
     with_errors = any(error is not None for _, _, error in rows)
     title = "value ± standard error" if with_errors else "value"
-    lines = [*([text, ""] if text else []), f"| metric | {title} |", "|---|---|"]
+    lines = [*([text, ""] if text else []), f"{_TABLE} {title} |", "|---|---|"]
     for key, value, error in rows:
         name = key.replace("|", "\\|")
         uncertainty = "" if error is None else f" ± {error:.3g}"

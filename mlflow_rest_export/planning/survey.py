@@ -54,6 +54,8 @@ class Survey:
     """Whether a point with this value is sent as a metric."""
     has_odd: bool = False
     """Whether a value is NaN or infinite, be it sent or not."""
+    filtered: bool = False
+    """Whether the settings leave a metric out."""
 
 
 def survey(
@@ -101,7 +103,9 @@ def survey(
         else:
             odd.setdefault(point.key, OddValues()).add(point)
     tags, adjustments = _odd_values(odd, nan)
-    return Survey(tuple(sent), count, digest.hexdigest(), tags, adjustments, keeps, has_odd)
+    return Survey(
+        tuple(sent), count, digest.hexdigest(), tags, adjustments, keeps, has_odd, not all(wanted.values())
+    )
 
 
 def _odd_values(

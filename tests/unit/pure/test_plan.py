@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from mlflow_rest_export import marks
 from mlflow_rest_export.content import BytesContent
 from mlflow_rest_export.errors import PlanError
 from mlflow_rest_export.limits import STRICTEST, Limits, for_server
+from mlflow_rest_export.planning.description import NOTE
 from mlflow_rest_export.planning.fitting import CUT
 from mlflow_rest_export.planning.plan import ExportPlan, FileFacts, Wishes, build
 from mlflow_rest_export.records import Adjustment, Dataset, Lookup, Metric, RunRecord, RunStatus
@@ -164,11 +166,11 @@ def test_nobody_is_sent_to_a_file_that_is_not_uploaded() -> None:
     assert [change.reason for change in plan.adjustments] == ["300 bytes, the store keeps 250"]
 
 
-def test_our_own_files_of_an_earlier_export_are_not_passed_on() -> None:
+def test_a_file_of_full_values_that_came_along_is_kept_beside_ours() -> None:
     record = replace(RECORD, params={"p": "x" * 300})
     plan = made(record, marks.RECEIPT, marks.FULL_VALUES, "mine")
 
-    assert [file.path for file in plan.files] == ["mine", marks.FULL_VALUES]
+    assert [file.path for file in plan.files] == [marks.OTHER_FULL_VALUES, "mine", marks.FULL_VALUES]
     assert full_values(plan) == {"params": {"p": "x" * 300}}
 
 
@@ -451,8 +453,54 @@ def test_the_digest_knows_everything_else() -> None:
     assert len(set(different)) == len(different)
 
 
-def test_a_digest_that_a_run_brings_along_is_kept() -> None:
-    assert made(replace(RECORD, digest="given"), tags={"more": "1"}).digest == "given"
+CARRIED = replace(
+    RECORD,
+    digest="given",
+    verbatim_names=True,
+    tags={**RECORD.tags, "t_at_g": "1", NOTE: "said\n\n| metric | value |"},
+)
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {},
+        {"run_name": RECORD.run_name, "description": "said", "nan": "skip", "experiment_name": "elsewhere"},
+        {"tags": {"t@g": "1"}, "extra_metadata": dict(RECORD.params), "log_metrics": ("",)},
+    ],
+)
+def test_a_digest_that_a_run_brings_along_is_kept_while_no_wish_changes_what_it_stands_for(
+    wishes: dict[str, Any],
+) -> None:
+    plan = made(CARRIED, **wishes)
+
+    assert plan.digest == "given"
+    assert plan.tags[NOTE] == CARRIED.tags[NOTE]
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {"run_name": "other"},
+        {"description": "other"},
+        {"tags": {"t@g": "2"}},
+        {"extra_metadata": {"new": "1"}},
+        {"log_metrics": ("nothing is called so",)},
+        {"log_artifacts": False},
+    ],
+)
+def test_a_digest_that_a_run_brings_along_does_not_hide_what_a_wish_changes(
+    wishes: dict[str, Any],
+) -> None:
+    plan = made(CARRIED, "f", **wishes)
+
+    assert plan.digest not in {"given", made(replace(CARRIED, digest=None), "f").digest}
+
+
+def test_a_run_that_was_delivered_without_files_keeps_its_digest_without_files() -> None:
+    bare = replace(CARRIED, without_files=True)
+
+    assert made(bare, log_artifacts=False).digest == made(bare).digest == "given"
 
 
 TEXT = st.text(max_size=12) | st.text("x", min_size=245, max_size=255)
