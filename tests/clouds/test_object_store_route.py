@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -131,6 +133,56 @@ def test_no_keys_at_all_close_the_way_with_advice(
 
     with pytest.raises(RouteUnavailable, match="no AWS credentials were found"):
         _route({"MLFLOW_S3_ENDPOINT_URL": s3.proxy.url}).upload(RUN, "a", ABC)
+
+
+class Counting(Pace):
+    """A pace that notes the most places that were ever held."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most, clock=time.monotonic)
+        self.held: list[int] = []
+
+    @contextlib.contextmanager
+    def turn(self, check: Callable[[], None] = lambda: None, *, most: int = 1) -> Iterator[int]:
+        with super().turn(check, most=most) as held:
+            self.held.append(held)
+            yield held
+
+
+def test_the_parts_of_a_file_take_places_of_their_own(s3: S3, tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"x" * (20 * 1024 * 1024))
+    pace = Counting(3)
+    route = _route(s3.variables, dataclasses.replace(_conduct(), pace=pace))
+
+    route.upload(RUN, "places", FileContent(file, file.stat().st_size))
+    route.upload(RUN, "one place", ABC)
+
+    assert pace.held == [3, 1]
+
+
+def test_too_much_at_once_slows_everybody_down_and_passes(s3: S3) -> None:
+    conduct = _conduct(30.0)
+    s3.proxy.forget()
+    s3.proxy.inject(FAULTS["limit_429"], times=3)
+
+    _route(s3.variables, conduct).upload(RUN, "much", ABC)
+
+    s3.proxy.forget()
+    assert conduct.pace.allowed < 8
+
+
+def test_a_file_that_breaks_off_while_it_is_read_is_told_in_our_terms(s3: S3) -> None:
+    route = _route(s3.variables)
+    route.upload(RUN, "broken", BytesContent(b"x" * (4 << 20)))
+    s3.proxy.forget()
+    s3.proxy.inject(FAULTS["cut_body"], times=50, method="GET")
+
+    with pytest.raises((NoAnswer, ApiError), match="reading broken of run r1"):
+        for _ in route.read(RUN, "broken"):
+            pass
+
+    s3.proxy.forget()
 
 
 @responses.activate
