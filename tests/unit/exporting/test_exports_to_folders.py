@@ -20,7 +20,7 @@ from mlflow_rest_export.artifacts.files import FileArtifacts
 from mlflow_rest_export.content import BytesContent, Content
 from mlflow_rest_export.errors import ApiError, Interrupted, SourceError, VerifyError
 from mlflow_rest_export.exporting import claims
-from mlflow_rest_export.exporting.exporter import Exporter, Habits
+from mlflow_rest_export.exporting.exporter import Habits
 from mlflow_rest_export.exporting.file_facts import HASHED_UP_TO
 from mlflow_rest_export.exporting.outcomes import Outcome
 from mlflow_rest_export.mlruns_layout import PARENT_TAG
@@ -461,13 +461,7 @@ def test_runs_with_many_files_make_waves_of_few_runs(folder: Folder) -> None:
             read.append(name)
             yield a_record(name, files={f"{number}.txt": b"x" for number in range(2)})
 
-    exporter = Exporter(
-        tracking=folder.store,
-        artifacts=FileArtifacts(),
-        conduct=Conduct.ordinary(),
-        wishes=lambda _: WISHES,
-        habits=Habits(files=4),
-    )
+    exporter = replace(folder, habits=Habits(files=4)).exporter()
     seen = [len(read) for _ in exporter.export(records())]
 
     assert seen == [2, 2, 4, 4, 5]
