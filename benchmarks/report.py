@@ -17,6 +17,7 @@ INTRODUCTION = (
     "sqlite, four workers), and after each run the server's own database and folder were asked whether "
     "everything is there. Peak memory is of the client."
 )
+MET = {True: "met", False: "**not met**", None: "too few runs to say"}
 WIDTH, LEFT, BAR, GAP = 860, 300, 16, 30
 COLOURS = ("#1f77b4", "#d8973c", "#9aa5ad", "#c4c4c4")
 
@@ -34,9 +35,7 @@ def markdown(found: Mapping[str, Found], *, code: str, missing: Sequence[str]) -
     parts = ["# Measured side by side", introduction, "![times](chart.svg)"]
     if missing:
         parts.append(f"Not measured with this code: {', '.join(missing)}.")
-    judged = [
-        (what, limit, said, "met" if met else "**not met**") for what, limit, said, met in verdicts(found)
-    ]
+    judged = [(what, limit, said, MET[met]) for what, limit, said, met in verdicts(found)]
     parts += ["## Limits", _table(("", "limit", "measured", ""), judged)] if judged else []
     for case in found.values():
         tables = {"sizes": _sizes, "scaling": _scaling, "cold start": _cold_start}
