@@ -343,8 +343,11 @@ def record(session: nox.Session) -> None:
             session.run("python", "tests/record/record.py", version, str(found))
 
 
-@nox.session
+@nox.session(python=FOUND.get("3.12", False))
 def benchmark(session: nox.Session) -> None:
-    """Measure this project beside its peers (hours; `-- --quick` for minutes)."""
+    """Measure this project beside its peers, on a Python all support (hours; `-- --quick` for minutes)."""
+    if "3.12" not in FOUND:
+        _missing(session, "no working Python 3.12 on this machine, which all that is compared runs on")
+        session.skip("NOT RUN, no working Python 3.12 on this machine")
     session.install("typing-extensions", "-e", ".")
     session.run("python", "benchmarks/run.py", *session.posargs)

@@ -75,8 +75,7 @@ class MissingPoints:
             if not same_value(point.value, shown[key].value):
                 yield _corrected(point, shown[key], step=shown[key].step)
             if key in self._run.metrics:
-                there = self._stored.steps(key) if key in growing else self._stored.points(key)
-                self._tell(key, left=there > found[key], twice=True)
+                self._tell(key, left=self._stored.count(key) > found[key], twice=True)
 
     def _found(self, point: Metric, *, by_step: bool) -> Metric | None:
         """Give what the run has in the place of a point, None for nothing."""
