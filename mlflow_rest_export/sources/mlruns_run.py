@@ -106,6 +106,7 @@ def _read(place: Place, parents: Mapping[str, Path], options: ReadOptions) -> Ru
     return RunRecord(
         key=key,
         label=job or meta.run_id,
+        place=str(folder),
         lookup=Lookup(INVOCATION, invocation) if job and invocation else Lookup(marks.KEY, key),
         twin={JOB: job} if job and invocation else {},
         run_name=meta.run_name or tags.get(layout.RUN_NAME_TAG, ""),

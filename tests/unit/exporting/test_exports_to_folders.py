@@ -450,3 +450,12 @@ def test_verify_tells_a_few_differences_and_counts_the_others(folder: Folder) ->
     (result,) = careful.export(record)
 
     assert str(result.error).endswith("param p9 is missing and 5 more")
+
+
+def test_a_second_job_of_one_key_is_placed_although_its_parent_comes_later(folder: Folder) -> None:
+    parent = a_record("parent")
+    twice = [a_record("a"), a_record("a", parent=parent.key)]
+
+    results = folder.export(parent, *twice)
+
+    assert [result.error for result in results] == [None, None, None]

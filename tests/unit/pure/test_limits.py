@@ -84,3 +84,12 @@ def test_the_strictest_limits_are_within_those_of_every_server(version: Version 
             assert strict >= real
         else:
             assert strict <= real
+
+
+@pytest.mark.parametrize(
+    ("version", "known"), [(None, False), ((2, 22, 5), False), ((3, 5, 1), False), ((3, 17, 2), True)]
+)
+def test_servers_before_3_17_are_not_asked_for_files_of_any_name(
+    version: Version | None, known: bool
+) -> None:
+    assert for_server(version).names_come_back is known
