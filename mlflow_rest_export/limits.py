@@ -36,6 +36,9 @@ class Limits:
     """An artifact named ``a%20b`` is stored as ``a b`` by 2.x and 3.x."""
     path_part_bytes: int = 255
     """One part of an artifact path: file systems stop at 255 bytes, servers answer 500."""
+    names_come_back: bool = True
+    """Whether a file whose name is not Latin-1 can be read through the server: 1.30, 2.9 and 3.5 answer 500,
+    2.22 drops the connection, 3.17 gives it. Between 3.5 and 3.17 nobody looked."""
     keys_share_folders: bool = False
     """File stores keep keys as paths, so ``a`` and ``a/b`` cannot both exist."""
     keeps_nan: bool = False
@@ -65,7 +68,7 @@ class Limits:
         return text.encode()[:longest].decode("utf-8", "ignore") if self.lengths_in_bytes else text[:longest]
 
 
-STRICTEST = Limits(hash_in_paths=False, keys_share_folders=True, lengths_in_bytes=True)
+STRICTEST = Limits(hash_in_paths=False, names_come_back=False, keys_share_folders=True, lengths_in_bytes=True)
 """What every known store accepts; used when the store cannot be asked (``--dry-run``, spool)."""
 
 
@@ -77,7 +80,7 @@ def for_server(version: Version | None, *, file_store: bool = False) -> Limits:
         file_store: True when the server is known to keep its runs in files.
     """
     if version is None:
-        limits = Limits(hash_in_paths=False)
+        limits = Limits(hash_in_paths=False, names_come_back=False)
     else:
         limits = Limits(
             param_value=6000 if version >= (2, 8, 0) else 500 if version >= (1, 28, 0) else 250,
@@ -88,6 +91,7 @@ def for_server(version: Version | None, *, file_store: bool = False) -> Limits:
             keeps_nan=version >= (3, 10, 0),
             batch_metric_keys=1000 if version >= (3, 10, 0) else 100,
             dataset_inputs=version >= (2, 4, 0),
+            names_come_back=version >= (3, 17, 0),
         )
     return replace(limits, keys_share_folders=True) if file_store else limits
 

@@ -57,6 +57,7 @@ def _call(chosen: argparse.Namespace, voice: console.Voice) -> ExportCall:
 
 def _show_plans(call: ExportCall, voice: console.Voice) -> int:
     results = []
+    voice.note("planned for what every MLflow takes; the server may take more, and change less")
     for result, planned in call.dry_run():
         results.append(result)
         voice.plan(result, planned)

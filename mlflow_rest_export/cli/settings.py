@@ -21,6 +21,8 @@ FLAGS = (
     "log_metrics",
     "log_artifacts",
     "log_logs",
+    "copy_artifacts",
+    "copy_logs",
     "only_required",
     "skip_existing",
     "workers",

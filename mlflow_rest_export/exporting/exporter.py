@@ -25,6 +25,7 @@ from mlflow_rest_export.exporting.joining import Joiner
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.owner import Owner
 from mlflow_rest_export.exporting.placing import ROUNDS, Placing, lost_too_often, parents_first
+from mlflow_rest_export.exporting.repeats import Repeats
 from mlflow_rest_export.mlruns_layout import PARENT_TAG
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.planning import plan
@@ -62,6 +63,7 @@ class Exporter:
         conduct: patience and the wish to stop, shared with the transport.
         wishes: the settings that shape a run; asked for each record, since results may bring their own.
         habits: the settings that shape the export.
+        repeats: what the call has planned for this store so far; None: what comes again is exported again.
         progress: who wants to know.
         owner: this process.
         clock: monotonic seconds.
@@ -73,6 +75,7 @@ class Exporter:
     conduct: Conduct
     wishes: Callable[[RunRecord], Wishes]
     habits: Habits = field(default_factory=Habits)
+    repeats: Repeats | None = None
     progress: Progress = field(default_factory=NoProgress)
     owner: Owner = field(default_factory=Owner.of_this_process)
     clock: Callable[[], float] = time.monotonic
@@ -125,6 +128,9 @@ class Exporter:
 
     def _steps(self, jobs: Sequence[Job], crew: Crew, placing: Placing) -> None:
         crew.each(jobs, self._plan)
+        if self.repeats is not None:
+            for job in jobs:  # in their order, so that the first one counts
+                self.repeats.take(job)
         for generation in parents_first(job for job in jobs if job.is_open):
             placing.place(generation)
             crew.each(_ours(generation), partial(self._values, placing))
@@ -238,6 +244,8 @@ class Exporter:
     def _result(self, job: Job) -> RunResult:
         if job.run is None:
             return job.result()
+        if self.habits.verify and job.error is None:
+            job.adjustments += verify.unread(job.planned(), self.tracking.limits())
         return job.result(
             run_url=self.tracking.run_url(job.run),
             experiment_url=self.tracking.experiment_url(job.run.experiment_id),

@@ -212,15 +212,15 @@ def lost_too_often(job: Job) -> Conflict:
 
 
 def parents_first(jobs: Iterable[Job]) -> Iterator[list[Job]]:
-    """Split jobs so that every parent comes before its children."""
+    """Split jobs so that every parent comes before its children, and each job comes once."""
     waiting = list(jobs)
-    missing = {job.record.key for job in waiting}
     while waiting:
+        missing = {job.record.key for job in waiting}
         now = [job for job in waiting if job.record.parent_key not in missing]
         now = now or waiting  # runs that are each other's parents have none
         yield now
-        missing -= {job.record.key for job in now}
-        waiting = [job for job in waiting if job.record.key in missing]
+        placed = set(now)
+        waiting = [job for job in waiting if job not in placed]
 
 
 def _apply(decide: Decide, known: RunsByIdentity, job: Job) -> None:

@@ -137,7 +137,10 @@ class Transport:
     def send_for_json(self, call: Call) -> Mapping[str, object]:
         """Send a call and give its answer's JSON object, asking again for one cut short; errors as there."""
         reads = call.reads or call.method == "GET"
-        return self._insist(call, lambda call: json_of(self._once(call), doing=call.doing, reads=reads))
+        host = host_of(call.url)
+        return self._insist(
+            call, lambda call: json_of(self._once(call), doing=call.doing, host=host, reads=reads)
+        )
 
     def stream(self, call: Call) -> Iterator[bytes]:
         """Send a call and give the body of its good answer in pieces; errors as ``send``."""

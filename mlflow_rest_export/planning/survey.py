@@ -16,6 +16,9 @@ NONFINITE = "nonfinite."
 NAMED_STEPS = 20
 """Steps of odd values that are named in a tag; the others are counted."""
 
+NAMED_METRICS = 5
+"""Metrics that an error about a filter names."""
+
 
 @dataclass(slots=True)
 class OddValues:
@@ -77,7 +80,8 @@ def survey(
         keeps_infinity: infinities are sent as they are.
 
     Raises:
-        PlanError: a value is not finite, not kept, and ``nan`` is "fail".
+        PlanError: ``log_metrics`` keeps none of them, or a value is not finite, not kept, and ``nan`` is
+            "fail".
     """
 
     def keeps(value: float) -> bool:
@@ -102,10 +106,18 @@ def survey(
             count += 1
         else:
             odd.setdefault(point.key, OddValues()).add(point)
+    if wanted and not any(wanted.values()):
+        raise PlanError(_nothing_kept(log_metrics, list(wanted)))
     tags, adjustments = _odd_values(odd, nan)
     return Survey(
         tuple(sent), count, digest.hexdigest(), tags, adjustments, keeps, has_odd, not all(wanted.values())
     )
+
+
+def _nothing_kept(log_metrics: tuple[str, ...], names: list[str]) -> str:
+    more = f" and {len(names) - NAMED_METRICS} more" if len(names) > NAMED_METRICS else ""
+    there = ", ".join(names[:NAMED_METRICS]) + more
+    return f"log_metrics {', '.join(log_metrics)}: part of no metric's name; there are {there}"
 
 
 def _odd_values(

@@ -26,6 +26,7 @@ from mlflow_rest_export.sources import (
 from mlflow_rest_export.sources.nemo import folders as nemo_folders
 from mlflow_rest_export.sources.nemo import launcher
 from mlflow_rest_export.sources.options import ReadOptions
+from mlflow_rest_export.yaml_files import load_yaml
 
 Found = RunRecord | Unreadable
 
@@ -179,7 +180,18 @@ def _broken(path: Path) -> str:
 def _why(path: Path) -> str:
     """Say why a file is no result: because it is broken, or because nobody knows its form."""
     unknown = f"{path}: its format is not known; say with --format which of {', '.join(names()[1:])} it is"
-    return (_mistake(path) if path.suffix.lower() == ".json" else "") or unknown
+    kind = path.suffix.lower()
+    if kind in {".yml", ".yaml"}:
+        return _mistake_in_yaml(path) or unknown
+    return (_mistake(path) if kind == ".json" else "") or unknown
+
+
+def _mistake_in_yaml(path: Path) -> str:
+    """Say what is wrong with a YAML file; "" when nothing is."""
+    try:
+        return f"{path}: the file is empty" if load_yaml(path) is None else ""
+    except SourceError as error:
+        return str(error)
 
 
 def _mistake(path: Path) -> str:

@@ -86,6 +86,7 @@ def _read(place: Place, parents: Mapping[str, Path], options: ReadOptions) -> Ru
         changes += (Adjustment("lifecycle", layout.DELETED, layout.ACTIVE, "deleted runs were asked for"),)
     return RunRecord(
         **_identity(meta, tags, ours=ours),
+        place=str(folder),
         run_name=meta.run_name or tags.get(layout.RUN_NAME_TAG, ""),
         start_time=meta.start_time,
         end_time=meta.end_time,

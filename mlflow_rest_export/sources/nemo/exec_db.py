@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.sources.json_files import parse_json
@@ -46,10 +46,15 @@ class JobData(BaseModel):
     status: Any = None
 
 
+def _number(value: object) -> object:
+    """Give a number, or nothing: a time that nobody can read costs no job."""
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
 class Row(_Ids):
     """One job as the launcher noted it."""
 
-    timestamp: int | float | None = None
+    timestamp: Annotated[int | float | None, BeforeValidator(_number)] = None
     """Seconds since 1970."""
     data: JobData | None = None
     config: dict[str, Any] | None = None

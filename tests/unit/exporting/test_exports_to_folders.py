@@ -546,3 +546,12 @@ def test_runs_with_many_files_make_waves_of_few_runs(folder: Folder) -> None:
     seen = [len(read) for _ in exporter.export(records())]
 
     assert seen == [2, 2, 4, 4, 5]
+
+
+def test_a_second_job_of_one_key_is_placed_although_its_parent_comes_later(folder: Folder) -> None:
+    parent = a_record("parent")
+    twice = [a_record("a"), a_record("a", parent=parent.key)]
+
+    results = folder.export(parent, *twice)
+
+    assert [result.error for result in results] == [None, None, None]

@@ -98,3 +98,12 @@ def test_a_text_is_cut_to_its_length_without_breaking_a_character(
     if cut != text:
         assert limits.length_of(text[: len(cut) + 1]) > longest  # one more would have been too many
     assert limits.length_of("é中🙂") == (9 if in_bytes else 3)
+
+
+@pytest.mark.parametrize(
+    ("version", "known"), [(None, False), ((2, 22, 5), False), ((3, 5, 1), False), ((3, 17, 2), True)]
+)
+def test_servers_before_3_17_are_not_asked_for_files_of_any_name(
+    version: Version | None, known: bool
+) -> None:
+    assert for_server(version).names_come_back is known

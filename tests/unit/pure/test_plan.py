@@ -191,7 +191,6 @@ def test_characters_that_no_store_keeps_are_taken_out_and_told() -> None:
         (("PASS@",), {"mmlu_pass_at_1"}),
         (("Score", "nothing"), {"mmlu_score_micro"}),
         (("mmlu",), {"mmlu_score_micro", "mmlu_pass_at_1"}),
-        (("nothing",), set()),
     ],
 )
 def test_log_metrics_keeps_what_contains_one_of_the_texts_in_any_case(
@@ -531,3 +530,16 @@ def test_whatever_comes_fits_and_what_is_not_there_is_told(
             assert after.get(key) == value or f"{what} {key}" in told
     for key, value in {**record.tags, **wanted}.items():
         assert plan.tags.get(key) == value or f"tag {key}" in told or key == "mlflow.runName"
+
+
+def test_a_filter_that_keeps_no_metric_is_an_error_that_names_some() -> None:
+    record = replace(RECORD, metrics=[Metric(f"acc_{number}", 0.5, 1) for number in range(7)])
+
+    with pytest.raises(PlanError) as error:
+        made(record, log_metrics=("acuracy", "f1"))
+
+    assert str(error.value) == (
+        "log_metrics acuracy, f1: part of no metric's name; there are acc_0, acc_1, acc_2, acc_3, acc_4 "
+        "and 2 more"
+    )
+    assert made(replace(RECORD, metrics=()), log_metrics=("acuracy",)).metric_points == 0

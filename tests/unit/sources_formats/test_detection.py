@@ -249,3 +249,24 @@ def test_a_folder_is_walked_within_bounds(tmp_path: Path) -> None:
 def test_a_path_that_no_system_takes_is_told() -> None:
     (said,) = reasons(Path("a" * 5000))
     assert said.endswith("file name too long")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", ": the file is empty"),
+        (b"results: {a: [1\n", ":2:1: "),
+        (b"\x00\xff\xfe\x01", ":1:2: the file is not UTF-8 text"),
+        (b"a: 1\nb: \x07\n", ":2:4: a character that YAML does not allow"),
+    ],
+)
+def test_a_broken_yaml_file_of_any_name_is_told_with_its_place(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "foo.yml"
+    path.write_bytes(content)
+
+    (found,) = detection.read([path], ReadOptions())
+
+    assert isinstance(found, Unreadable)
+    assert found.reason.startswith(f"{path}{said}")
