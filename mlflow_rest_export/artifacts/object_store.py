@@ -6,12 +6,12 @@ of its own; what it gives up is tried again here, with the patience that all cal
 
 from __future__ import annotations
 
-import asyncio
+import concurrent.futures
 import itertools
 import re
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from urllib.parse import quote, urlsplit
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.artifacts.store_settings import SCHEMES, StorePlace, place_of
 from mlflow_rest_export.content import Content
-from mlflow_rest_export.errors import ApiError, NoAnswer, SettingsError
+from mlflow_rest_export.errors import ApiError, Interrupted, NoAnswer, SettingsError
 from mlflow_rest_export.extras import install_line, is_installed, require
 from mlflow_rest_export.network.answers import without_secrets
 from mlflow_rest_export.network.aws_keys import AwsSettings, KeySource, environment_keys, key_source
@@ -49,15 +49,27 @@ _ADVICE = (
 )
 _HOW = re.compile(r"Error performing \w+ \S+ in .*? - ")
 """What ``obstore`` tells of its own attempts."""
+_CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(?:Other\(\s*OtherError\(\s*)?(\w+)")
+_CAUSE = re.compile(r"message: \"([^\"]+)\"|(InvalidMessage)\(|(TimedOut)")
+"""What the library tells of a broken connection to those alone who debug it."""
+_CA_ADVICE = "give the CA bundle in MLFLOW_TRACKING_SERVER_CERT_PATH or REQUESTS_CA_BUNDLE"
 _PASSING = re.compile(r"HTTP error|timed? ?out|status code: (408|429|5\d\d)|SlowDown", re.IGNORECASE)
 
 
 @dataclass(slots=True)
-class _Moved:
-    """When something last went forward, and the seconds that may pass without that."""
+class _Attempt:
+    """What the one who waits for an attempt and the thread that makes it tell each other."""
 
-    limit: float = 0.0
-    at: float = 0.0
+    moved: float
+    """When something last went forward."""
+    given_up: bool = False
+    failed: Exception | None = None
+    """Why our own side, the file, gave no more."""
+
+    def check(self) -> None:
+        """Stop whoever goes on for nobody: an end without an error would pass for the end of the file."""
+        if self.given_up:
+            raise Interrupted("nobody waits for this any more")
 
 
 class ObjectStoreRoute:
@@ -87,34 +99,35 @@ class ObjectStoreRoute:
         whole = content.size <= WHOLE
         size = max(WHOLE, -(-content.size // PARTS))
         obstore = require("obstore", for_what="uploading to the object store")
-        moved = _Moved()
 
-        def put() -> Awaitable[Any]:
-            body = b"".join(content.chunks()) if whole else self._pieces(content, moved)
-            sent: Awaitable[Any] = obstore.put_async(
-                store, key, body, use_multipart=not whole, chunk_size=size, max_concurrency=AT_ONCE
-            )
-            return sent
+        def put(attempt: _Attempt) -> None:
+            pieces = self._pieces(content, attempt)
+            body = b"".join(pieces) if whole else pieces
+            obstore.put(store, key, body, use_multipart=not whole, chunk_size=size, max_concurrency=AT_ONCE)
 
-        moved.limit = self._conduct.timeout + min(content.size, AT_ONCE * size) / SLOWEST
-        self._insist(put, moved, doing=f"uploading {path} to run {run.run_id}")
+        limit = self._conduct.timeout + min(content.size, AT_ONCE * size) / SLOWEST
+        self._insist(put, limit, doing=f"uploading {path} to run {run.run_id}")
 
     def read(self, run: StoredRun, path: str) -> Iterator[bytes]:
         """GET one file."""
         store, key = self._open(run, path)
         doing = f"reading {path} of run {run.run_id}"
         obstore = require("obstore", for_what="reading from the object store")
-        moved = _Moved(limit=self._conduct.timeout)
-        found = self._insist(lambda: obstore.get_async(store, key), moved, doing=doing)
+        found = self._insist(lambda _: obstore.get(store, key), self._conduct.timeout, doing=doing)
         for piece in found.stream():
             yield bytes(piece)
 
-    def _pieces(self, content: Content, moved: _Moved) -> Iterator[bytes]:
-        for piece in content.chunks():
-            self._conduct.stop.check()
-            yield piece
-            moved.at = time.monotonic()
-            self._conduct.patience.progress()
+    def _pieces(self, content: Content, attempt: _Attempt) -> Iterator[bytes]:
+        try:
+            for piece in content.chunks():
+                self._conduct.stop.check()
+                attempt.check()
+                yield piece
+                attempt.moved = time.monotonic()
+                self._conduct.patience.progress()
+        except Exception as error:
+            attempt.failed = error  # the library would tell it in words of its own
+            raise
 
     def _open(self, run: StoredRun, path: str) -> tuple[Any, str]:
         """Give the store of a run's artifacts and the key of a file in it."""
@@ -129,9 +142,11 @@ class ObjectStoreRoute:
                 store = self._stores[whose]
         except SettingsError as error:
             raise RouteUnavailable(str(error)) from None
-        except require("obstore.exceptions", for_what="the object store").BaseError as error:
+        except (require("obstore.exceptions", for_what="the object store").BaseError, ValueError) as error:
             said = str(error).split("\n\nDebug source")[0]
             raise RouteUnavailable(f"its settings make no sense: {said[:300]}") from None
+        if not path.isprintable():
+            raise RouteUnavailable("no name there may hold control characters", for_all_files=False)
         return store, "/".join(part for part in (place.prefix, path) if part)
 
     def _store(self, place: StorePlace) -> Any:  # noqa: ANN401  # obstore's stores share no public type
@@ -171,14 +186,14 @@ class ObjectStoreRoute:
             raise SettingsError(f"AWS profiles need botocore: {install_line('botocore')}")
         return {} if keys is None else {"credential_provider": _provider(keys)}
 
-    def _insist(self, begin: Callable[[], Awaitable[_Said]], moved: _Moved, *, doing: str) -> _Said:
+    def _insist(self, begin: Callable[[_Attempt], _Said], limit: float, *, doing: str) -> _Said:
         """Do it, again and again while what goes wrong may pass and there is patience."""
         conduct = self._conduct
         with conduct.patience.running():
             for number in itertools.count():
                 conduct.stop.check()
                 try:
-                    result = self._once(begin, moved, doing=doing)
+                    result = self._once(begin, limit, doing=doing)
                 except (ApiError, NoAnswer) as error:
                     wait = conduct.backoff.wait(number, asked=None, chance=conduct.chance())
                     if isinstance(error, ApiError) or wait > conduct.patience.left():
@@ -189,29 +204,47 @@ class ObjectStoreRoute:
                     return result
         raise AssertionError  # pragma: no cover - the loop has no end
 
-    def _once(self, begin: Callable[[], Awaitable[_Said]], moved: _Moved, *, doing: str) -> _Said:
+    def _once(self, begin: Callable[[_Attempt], _Said], limit: float, *, doing: str) -> _Said:
         failures = require("obstore.exceptions", for_what="the object store")
+        attempt = _Attempt(time.monotonic())
         try:
             with self._conduct.pace.turn(self._conduct.stop.check):
-                return asyncio.run(self._watched(begin, moved, doing=doing))
-        except (failures.BaseError, FileNotFoundError) as error:
-            if isinstance(error, OSError) and error.errno is not None:  # our own file, not the store's object
+                return self._watched(lambda: begin(attempt), attempt, limit, doing=doing)
+        except BaseException as error:
+            if attempt.failed is not None:
+                raise attempt.failed from None
+            theirs = isinstance(error, (failures.BaseError, FileNotFoundError, ValueError)) or _panic(error)
+            if not theirs:
                 raise
             raise _as_ours(error, failures, doing=doing) from None
-
-    async def _watched(self, begin: Callable[[], Awaitable[_Said]], moved: _Moved, *, doing: str) -> _Said:
-        """Wait for ``obstore``, but not through a wish to stop, nor through a silence."""
-        moved.at = time.monotonic()
-        task = asyncio.ensure_future(begin())
-        try:
-            while not task.done():
-                await asyncio.wait({task}, timeout=LOOK)
-                self._conduct.stop.check()
-                if not task.done() and time.monotonic() - moved.at > moved.limit:
-                    raise NoAnswer(f"{doing}: the object store did not answer in time", may_have_arrived=True)
-            return task.result()
         finally:
-            task.cancel()
+            attempt.given_up = True
+
+    def _watched(self, begin: Callable[[], _Said], attempt: _Attempt, limit: float, *, doing: str) -> _Said:
+        """Wait for the library, but not through a wish to stop, nor through a silence.
+
+        In a thread, not in an event loop: the caller may be in one, and what the library begins in a loop may
+        outlive the interpreter, which kills the process.
+        """
+        done: concurrent.futures.Future[_Said] = concurrent.futures.Future()
+        threading.Thread(target=_settle, args=(done, begin), daemon=True).start()
+        while not concurrent.futures.wait([done], timeout=LOOK).done:
+            self._conduct.stop.check()
+            if time.monotonic() - attempt.moved > limit:
+                raise NoAnswer(f"{doing}: the object store did not answer in time", may_have_arrived=True)
+        return done.result()
+
+
+def _settle(done: concurrent.futures.Future[_Said], begin: Callable[[], _Said]) -> None:
+    try:
+        done.set_result(begin())
+    except BaseException as error:  # noqa: BLE001  # for whoever waits
+        done.set_exception(error)
+
+
+def _panic(error: BaseException) -> bool:
+    """Say whether the library met what its authors held to be impossible; the type has no public name."""
+    return type(error).__module__ == "pyo3_runtime"
 
 
 def _provider(keys: KeySource) -> Callable[[], dict[str, object]]:
@@ -234,13 +267,19 @@ def _needs_botocore(variables: Mapping[str, str]) -> bool:
     )
 
 
-def _as_ours(error: Exception, failures: Any, *, doing: str) -> Exception:  # noqa: ANN401  # a module
+def _as_ours(error: BaseException, failures: Any, *, doing: str) -> Exception:  # noqa: ANN401  # a module
     """Name an error of ``obstore``, which has a class for some and a text for the others."""
-    told = " ".join(str(error).split("\n\nDebug source")[0].split())
+    words, _, debug = str(error).partition("\n\nDebug source")
+    told = " ".join(words.split())
     said = without_secrets(_HOW.sub("", told))[:400]
+    if isinstance(error, ValueError) or _panic(error):
+        return RouteUnavailable(f"the library for it cannot do this: {said}", for_all_files=False)
     if METADATA in told or "SettingsError" in told:
         why = said.partition("SettingsError: ")[2] or said
         return RouteUnavailable(f"there are no credentials for the store ({why}); {_ADVICE}")
+    untrusted = _CERTIFICATE.search(debug)
+    if untrusted is not None:
+        return RouteUnavailable(f"the store's certificate is not trusted ({untrusted[1]}); {_CA_ADVICE}")
     for kind, status, code in (
         ((failures.NotFoundError, FileNotFoundError), 404, "RESOURCE_DOES_NOT_EXIST"),
         (failures.PermissionDeniedError, 403, "PERMISSION_DENIED"),
@@ -249,5 +288,7 @@ def _as_ours(error: Exception, failures: Any, *, doing: str) -> Exception:  # no
         if isinstance(error, kind):
             return ApiError(f"{doing}: the object store said: {said}", status=status, code=code, reason=said)
     if _PASSING.search(said):
-        return NoAnswer(f"{doing}: the object store cannot be reached: {said}", may_have_arrived=True)
+        cause = _CAUSE.search(debug)
+        why = f"{said} ({cause[cause.lastindex or 0]})" if cause and "HTTP error" in said else said
+        return NoAnswer(f"{doing}: the object store cannot be reached: {why}", may_have_arrived=True)
     return ApiError(f"{doing}: the object store said: {said}", status=400, reason=said)

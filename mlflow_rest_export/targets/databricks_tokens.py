@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlflow_rest_export.errors import ApiError, SettingsError
 from mlflow_rest_export.network.oauth import Token, ask_endpoint
+from mlflow_rest_export.network.token_sources import FileToken
 from mlflow_rest_export.network.transport import Call, Transport
 from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings
 
@@ -144,13 +145,7 @@ class FileIdToken:
     def __call__(self, transport: Transport, audience: str) -> str:
         """Read it anew."""
         del transport, audience
-        try:
-            token = self.path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            token = ""
-        if not token:
-            raise SettingsError(f"the OIDC token file {self.path} cannot be read or is empty")
-        return token
+        return FileToken(self.path)()
 
 
 class _GitHubAnswer(BaseModel):

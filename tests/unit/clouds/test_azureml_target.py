@@ -91,10 +91,10 @@ def test_a_token_command_is_asked(tmp_path: Path) -> None:
     program.write_text(f"#!{sys.executable}\nprint('canary-printed')")
     program.chmod(0o755)
 
-    assert _authorization(Connection(token_command=str(program))) == "Bearer canary-printed"
+    assert _authorization(Connection(token_command=(str(program),))) == "Bearer canary-printed"
 
 
-@pytest.mark.skipif(is_installed("azure"), reason="the library comes first")
+@pytest.mark.skipif(is_installed("azure.identity"), reason="the library comes first")
 def test_the_azure_command_line_is_asked_where_it_is_installed(tmp_path: Path) -> None:
     az = tmp_path / "az"
     wanted = ["account", "get-access-token", "--resource", "https://management.azure.com/"]
@@ -115,7 +115,7 @@ def test_two_exports_of_one_process_share_a_token() -> None:
     assert not [key for key in oauth._kept if "canary" in key]
 
 
-@pytest.mark.skipif(is_installed("azure"), reason="says what is missing")
+@pytest.mark.skipif(is_installed("azure.identity"), reason="says what is missing")
 def test_the_library_is_asked_for_by_its_extra() -> None:
     with pytest.raises(SettingsError, match=r"pip install 'mlflow-rest-export\[azure\]'"):
-        AzureIdentity("https://management.azure.com/.default")(Transport(conduct=hurried()))
+        AzureIdentity("https://management.azure.com/.default", "https://login")(Transport(conduct=hurried()))

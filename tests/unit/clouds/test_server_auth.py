@@ -71,7 +71,7 @@ def test_an_unknown_plugin_of_the_sdk_is_told_with_what_is_known() -> None:
 def test_a_command_may_print_headers(tmp_path: Path) -> None:
     _program(tmp_path, "sso", "print('X-Gateway-Key: canary-1\\nAuthorization: Custom canary-2')")
 
-    sent = _sent(Connection(token_command=str(tmp_path / "sso")))
+    sent = _sent(Connection(token_command=(str(tmp_path / "sso"),)))
 
     assert (sent["X-Gateway-Key"], sent["Authorization"]) == ("canary-1", "Custom canary-2")
 
@@ -79,7 +79,7 @@ def test_a_command_may_print_headers(tmp_path: Path) -> None:
 def test_a_command_may_print_a_token(tmp_path: Path) -> None:
     _program(tmp_path, "sso", "print('canary-token')")
 
-    assert _sent(Connection(token_command=str(tmp_path / "sso")))["Authorization"] == "Bearer canary-token"
+    assert _sent(Connection(token_command=(str(tmp_path / "sso"),)))["Authorization"] == "Bearer canary-token"
 
 
 @pytest.mark.parametrize("text", ["", "token", "a:b", "X: 1\ntoken", "X:1"])
@@ -88,7 +88,7 @@ def test_only_a_text_whose_every_line_is_a_header_is_headers(text: str) -> None:
 
 
 def test_a_header_that_none_may_carry_is_refused() -> None:
-    with pytest.raises(SettingsError, match="printed a header X-A with characters"):
+    with pytest.raises(SettingsError, match="the header X-A that the token command printed holds characters"):
         headers_in("X-A: é")
 
 

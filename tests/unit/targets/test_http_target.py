@@ -139,7 +139,7 @@ def test_certificates_that_contradict_each_other_or_are_missing_are_told(
         ("http://mlflow.example", {}, 0),
         ("http://mlflow.example", {"token": "t"}, 1),
         ("http://mlflow.example", {"token_file": "f"}, 1),
-        ("http://mlflow.example", {"token_command": "c"}, 1),
+        ("http://mlflow.example", {"token_command": ("c",)}, 1),
         ("http://mlflow.example", {"password": "p"}, 1),
         ("http://me:p@mlflow.example", {}, 1),
         ("http://10.0.0.7", {"token": "t"}, 1),
