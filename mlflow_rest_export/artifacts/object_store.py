@@ -99,10 +99,10 @@ class ObjectStoreRoute:
         whole = content.size <= WHOLE
         size = max(WHOLE, -(-content.size // PARTS))
         obstore = require("obstore", for_what="uploading to the object store")
+        at_once = b"".join(content.chunks()) if whole else b""
 
         def put(attempt: _Attempt) -> None:
-            pieces = self._pieces(content, attempt)
-            body = b"".join(pieces) if whole else pieces
+            body = at_once if whole else self._pieces(content, attempt)
             obstore.put(store, key, body, use_multipart=not whole, chunk_size=size, max_concurrency=AT_ONCE)
 
         limit = self._conduct.timeout + min(content.size, AT_ONCE * size) / SLOWEST
