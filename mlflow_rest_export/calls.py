@@ -99,7 +99,7 @@ class ExportCall:
         options = replace(settings.read_options(), complete=self._options_of)
         found: Records = selection.read(self.things, options, format_name=settings.format, exec_db=exec_db)
         if self.shard is not None:
-            found = filter(self.shard.holds, found)
+            found = self.shard.of(found, named=frozenset(self.things))
         return iter(grouped(found) if settings.group_by == "invocation" else found)
 
     def _options_of(self, stored: Mapping[str, object], origin: str) -> ReadOptions:

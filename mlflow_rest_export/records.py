@@ -75,6 +75,8 @@ class Lookup:
     value: str
     prefix: bool = False
     """True when ``value`` is only how the tag's value begins; who asks compares the rest."""
+    exact: tuple[Lookup, ...] = ()
+    """What to ask for instead where this finds far more runs than are wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

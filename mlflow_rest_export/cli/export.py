@@ -44,6 +44,7 @@ def _export(call: ExportCall, voice: console.Voice, results: list[RunResult]) ->
             return signals.exit_code()
         finally:
             voice.close_progress()
+    _tell_of_nothing(call, results, voice)
     voice.summary(results, answer(results), with_table=True)
     return exit_codes.of_results(results)
 
@@ -59,5 +60,11 @@ def _show_plans(call: ExportCall, voice: console.Voice) -> int:
     for result, planned in call.dry_run():
         results.append(result)
         voice.plan(result, planned)
+    _tell_of_nothing(call, results, voice)
     voice.summary(results, answer(results))
     return exit_codes.of_results(results)
+
+
+def _tell_of_nothing(call: ExportCall, results: list[RunResult], voice: console.Voice) -> None:
+    if call.shard is not None and not results:
+        voice.note(f"nothing in this part ({call.shard.number}/{call.shard.count})")

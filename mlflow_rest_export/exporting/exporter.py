@@ -6,7 +6,6 @@ plan, place (find or create the run), values, files, receipt with final status.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -46,6 +45,8 @@ class Habits:
     workers: int = 8
     wave: int = 200
     """Runs that are under way together; between two waves nothing is left half done."""
+    files: int = 20_000
+    """Files after which a wave is full, too: what is known of each is kept until its wave is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +79,14 @@ class Exporter:
         Raises:
             Interrupted: after a signal; what was begun is marked and can be completed by the same export.
         """
-        source = iter(records)
         pool = ThreadPoolExecutor(self.habits.workers, thread_name_prefix="export")
         with pool, self.owner.at_work():
-            crew = Crew(pool=pool, conduct=self.conduct, on_failure=self._mark_failed)
+            crew = Crew(
+                pool=pool,
+                conduct=self.conduct,
+                on_failure=self._mark_failed,
+                workers=self.habits.workers,
+            )
             placing = Placing(
                 tracking=self.tracking,
                 experiments=Experiments(self.tracking, restore=self.habits.restore_experiment),
@@ -91,8 +96,9 @@ class Exporter:
                 ),
                 skip_existing=self.habits.skip_existing,
             )
-            while wave := list(itertools.islice(source, self.habits.wave)):
+            for wave in _waves(records, self.habits):
                 yield from self._wave(wave, crew, placing)
+                wave.clear()  # before the next one is read
 
     def _wave(
         self, records: Sequence[RunRecord | Unreadable], crew: Crew, placing: Placing
@@ -207,6 +213,22 @@ class Exporter:
             run_url=self.tracking.run_url(job.run),
             experiment_url=self.tracking.experiment_url(job.run.experiment_id),
         )
+
+
+def _waves(
+    records: Iterable[RunRecord | Unreadable], habits: Habits
+) -> Iterator[list[RunRecord | Unreadable]]:
+    """Split records into what is under way together: so many runs, or fewer that have many files."""
+    wave: list[RunRecord | Unreadable] = []
+    files = 0
+    for record in records:
+        wave.append(record)
+        files += len(record.artifacts) if isinstance(record, RunRecord) else 0
+        if len(wave) >= habits.wave or files >= habits.files:
+            yield wave
+            wave, files = [], 0
+    if wave:
+        yield wave
 
 
 def _ours(jobs: Iterable[Job]) -> list[Job]:

@@ -19,7 +19,7 @@ from mlflow_rest_export.exporting.lookups import merged
 from mlflow_rest_export.exporting.outcomes import Outcome
 from mlflow_rest_export.mlruns_layout import PARENT_TAG
 from mlflow_rest_export.records import Lookup
-from mlflow_rest_export.tracking.protocol import Experiment, NewRun, StoredRun, Tracking
+from mlflow_rest_export.tracking.protocol import Each, Experiment, NewRun, StoredRun, Tracking
 
 Decide = Callable[[Job, Sequence[StoredRun]], None]
 ROUNDS = 10
@@ -109,7 +109,7 @@ class Placing:
         for name in dict.fromkeys(job.planned().experiment for job in jobs if job.is_open):
             group = [job for job in jobs if job.is_open and job.planned().experiment == name]
             try:
-                known = self._search(*group)
+                known = self._search(*group, each=self.crew.spread)
             except Interrupted:
                 raise
             except ExportError as error:
@@ -118,9 +118,10 @@ class Placing:
             else:
                 self.crew.all((job, partial(_apply, decide, known)) for job in group)
 
-    def _search(self, *jobs: Job) -> RunsByIdentity:
-        lookups = merged(job.planned().lookup for job in jobs)
-        known = RunsByIdentity(self.tracking.find_runs(self._experiment(jobs[0]).experiment_id, lookups))
+    def _search(self, *jobs: Job, each: Each = map) -> RunsByIdentity:
+        lookups = merged(job.planned() for job in jobs)
+        experiment_id = self._experiment(jobs[0]).experiment_id
+        known = RunsByIdentity(self.tracking.find_runs(experiment_id, lookups, each=each))
         for job in jobs:
             if job.is_new:
                 known.add(job.stored())  # a search may lag behind what was just created

@@ -32,11 +32,15 @@ class Pace:
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
-    def turn(self, check: Callable[[], None] = _never) -> Iterator[None]:
+    def turn(self, check: Callable[[], None] = _never, *, most: int = 1) -> Iterator[int]:
         """Wait until a request may go, and hold the place while it is under way.
 
         Args:
             check: called while waiting; what it raises ends the waiting.
+            most: places to hold, should so many be free just then.
+
+        Yields:
+            The places that are held, one at least.
         """
         with self._changed:
             while True:
@@ -45,12 +49,13 @@ class Pace:
                     break
                 self._changed.wait(min(closed, LOOK_UP) if closed > 0 else LOOK_UP)
                 check()
-            self._under_way += 1
+            held = min(most, self._allowed - self._under_way)
+            self._under_way += held
         try:
-            yield
+            yield held
         finally:
             with self._changed:
-                self._under_way -= 1
+                self._under_way -= held
                 self._changed.notify_all()
 
     def slow_down(self, seconds: float) -> None:

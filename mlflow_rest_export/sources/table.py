@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow_rest_export import marks
@@ -28,14 +28,13 @@ from mlflow_rest_export.sources.table_columns import (
     columns_of,
     is_number,
 )
+from mlflow_rest_export.sources.table_points import PointStore, TablePoints
 from mlflow_rest_export.sources.table_rows import SUFFIXES, Row, rows
 
 NAME = "table"
 
 MAX_RUNS = 1000
 """Most runs that one table becomes: more means that a column of texts is no param."""
-_HELD = 100_000
-"""Points that are kept in memory; the metrics of larger tables are read anew whenever they are needed."""
 _TEXTS = 32 << 20
 """Most characters that the params and tags of all runs of a table may have."""
 _MODEL_COLUMNS = ("model_id", "model", "model_name")
@@ -47,12 +46,12 @@ _Group = tuple[tuple[str, str], ...]
 
 @dataclass(slots=True)
 class _Run:
-    """What is known of one run of a table before its metrics are read."""
+    """What the rows tell of one run."""
 
     group: _Group
+    points: TablePoints
     rows: int = 0
     times: tuple[int, int] | None = None
-    points: list[Metric] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +62,6 @@ class _Table:
     columns: Columns
     written: int
     """When the file was last changed, in milliseconds since 1970."""
-
-
-@dataclass(frozen=True, slots=True)
-class TableMetrics:
-    """The metrics of one run of a large table, read anew at each iteration."""
-
-    table: _Table
-    group: _Group
-
-    def __iter__(self) -> Iterator[Metric]:
-        """Give the points in the order of the rows.
-
-        Raises:
-            SourceError: the file cannot be read any more.
-        """
-        count = 0
-        for number, row in enumerate(rows(self.table.path), 1):
-            if self.table.columns.group(row) == self.group:
-                yield from _points(self.table, row, number, count)
-                count += 1
 
 
 def recognises(path: Path) -> bool:
@@ -119,10 +98,10 @@ def _table(path: Path, options: ReadOptions) -> _Table:
 
 
 def _runs(table: _Table) -> list[_Run]:
-    """Go through the rows once: which runs there are, from when to when, and their points if they are few."""
+    """Go through the rows once: which runs there are, from when to when, and their points."""
     found: dict[_Group, _Run] = {}
     size = 0
-    hold = table.columns.rows * len(table.columns.of("metric")) <= _HELD
+    store = PointStore(table.columns.of("metric"))
     for number, row in enumerate(rows(table.path), 1):
         group = table.columns.group(row)
         if group not in found:
@@ -134,13 +113,12 @@ def _runs(table: _Table) -> list[_Run]:
             size += sum(len(text) for _, text in group)
             if size > _TEXTS:
                 raise SourceError("its params hold too much text; say with --map which columns to skip")
-            found[group] = _Run(group)
+            found[group] = _Run(group, TablePoints(store))
         run = found[group]
         for point in _points(table, row, number, run.rows):
             first, last = run.times or (point.timestamp, point.timestamp)
             run.times = (min(first, point.timestamp), max(last, point.timestamp))
-            if hold:
-                run.points.append(point)
+            run.points.add(point)
         run.rows += 1
     return list(found.values())
 
@@ -161,7 +139,6 @@ def _points(table: _Table, row: Row, number: int, count: int) -> Iterator[Metric
 def _records(table: _Table, found: list[_Run], options: ReadOptions) -> Iterator[RunRecord]:
     path, columns = table.path, table.columns
     key = f"{NAME}:{result_files.identity(path)}"
-    held = any(run.points for run in found)
     for run in found:
         texts = {name: str(concealed(tuple(name.split("/")), text)) for name, text in run.group}
         params = {name: text for name, text in texts.items() if columns.kinds[name] == "param"}
@@ -171,7 +148,6 @@ def _records(table: _Table, found: list[_Run], options: ReadOptions) -> Iterator
         settings = dict(run.group) if path.suffix.lower() in _DOCUMENTS else None
         notes = list(columns.adjustments)
         artifacts = result_files.uploads(path, options, notes, settings=settings)
-        metrics: Iterable[Metric] = tuple(run.points) if held else TableMetrics(table, run.group)
         yield RunRecord(
             key=key if len(found) == 1 else f"{key}/{_mark(run.group)}",
             label=str(path) if len(found) == 1 else f"{path} ({one_line(', '.join(texts.values()))})",
@@ -179,7 +155,7 @@ def _records(table: _Table, found: list[_Run], options: ReadOptions) -> Iterator
             run_name=path.stem if len(found) == 1 else f"{path.stem}-{'-'.join(texts.values())[:160]}",
             start_time=first,
             end_time=last,
-            metrics=metrics,
+            metrics=run.points,
             params={**params, **({"model_id": model} if model else {})},
             tags={**tags, **({"model": model} if model else {})},
             artifacts=artifacts,

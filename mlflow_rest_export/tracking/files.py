@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from mlflow_rest_export.targets.files import check_root
 from mlflow_rest_export.tracking import run_folders
 from mlflow_rest_export.tracking.experiment_folders import ExperimentFolders
 from mlflow_rest_export.tracking.point_files import merge_points
-from mlflow_rest_export.tracking.protocol import Experiment, NewRun, StoredRun
+from mlflow_rest_export.tracking.protocol import Each, Experiment, NewRun, StoredRun
 from mlflow_rest_export.tracking.store_failures import told
 
 LIMITS = Limits(
@@ -74,8 +75,11 @@ class FileTracking:
                 if reading.read_meta(layout.RunMeta, run).lifecycle_stage == layout.DELETED:
                     run_folders.change_meta(run, lifecycle_stage=layout.ACTIVE, deleted_time=None)
 
-    def find_runs(self, experiment_id: str, lookups: Sequence[Lookup]) -> Iterator[StoredRun]:
+    def find_runs(
+        self, experiment_id: str, lookups: Sequence[Lookup], *, each: Each = map
+    ) -> Iterator[StoredRun]:
         """Give every active run that one of ``lookups`` describes, in one pass over all runs."""
+        del each
         with told(f"searching for runs in {self.root}"):
             folder, _ = self._experiments.of(experiment_id)
             wanted = Wanted(lookups)
@@ -190,7 +194,7 @@ class Wanted:
     def __init__(self, lookups: Sequence[Lookup]) -> None:
         self._values: dict[str, set[str]] = {}
         self._prefixes: dict[str, set[str]] = {}
-        for lookup in lookups:
+        for lookup in itertools.chain.from_iterable(wide.exact or (wide,) for wide in lookups):
             among = self._prefixes if lookup.prefix else self._values
             among.setdefault(lookup.tag, set()).add(lookup.value)
 

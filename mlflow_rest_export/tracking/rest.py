@@ -20,8 +20,9 @@ from mlflow_rest_export.network.passing_faults import may_pass
 from mlflow_rest_export.network.transport import Call, Repeat, Transport
 from mlflow_rest_export.records import Dataset, Lookup, Metric, RunStatus
 from mlflow_rest_export.targets.target import Target
-from mlflow_rest_export.tracking import delivery, replies, search
-from mlflow_rest_export.tracking.protocol import Experiment, NewRun, StoredRun
+from mlflow_rest_export.tracking import delivery, replies
+from mlflow_rest_export.tracking.protocol import Each, Experiment, NewRun, StoredRun
+from mlflow_rest_export.tracking.run_search import RunSearch
 
 API = "/api/2.0/mlflow"
 PAGE_OF_POINTS = 25_000
@@ -45,6 +46,7 @@ class RestTracking:
         self.transport = transport
         self._limits = target.limits
         self._lock = threading.Lock()
+        self._search = RunSearch(self._page_of_runs)
 
     def limits(self) -> Limits:
         """Say what the server accepts, asking for its version once.
@@ -115,25 +117,24 @@ class RestTracking:
             if self.get_experiment(experiment_id).deleted:
                 raise
 
-    def find_runs(self, experiment_id: str, lookups: Sequence[Lookup]) -> Iterator[StoredRun]:
-        """Search the active runs of an experiment, one search for each lookup."""
-        for lookup in lookups:
-            yield from self.search_runs([experiment_id], search.filter_of(lookup))
+    def find_runs(
+        self, experiment_id: str, lookups: Sequence[Lookup], *, each: Each = map
+    ) -> Iterator[StoredRun]:
+        """Search the active runs of an experiment, one search for each lookup or its exact ones."""
+        return self._search.find(experiment_id, lookups, each)
 
     def search_runs(
         self, experiment_ids: Sequence[str], filter_string: str = "", *, view: str = "ACTIVE_ONLY"
     ) -> Iterator[StoredRun]:
         """Search runs with MLflow's own filter language, page by page."""
-        token, doing = "", "searching for runs"
-        while True:
-            body = search.body_of(experiment_ids, filter_string, view=view, token=token)
-            call = self._call("runs/search", json.dumps(body).encode(), doing=doing, repeat=Repeat.SAFELY)
-            answer = self.transport.send_for_json(replace(call, reads=True))
-            page = replies.parse(replies.RunsPage, answer, doing=doing)
+        for page in self._search.pages(experiment_ids, filter_string, view=view):
             yield from (run.as_run() for run in page.runs)
-            token = page.next_page_token
-            if not token:
-                return
+
+    def _page_of_runs(self, body: Mapping[str, object]) -> replies.RunsPage:
+        doing = "searching for runs"
+        call = self._call("runs/search", json.dumps(body).encode(), doing=doing, repeat=Repeat.SAFELY)
+        answer = self.transport.send_for_json(replace(call, reads=True))
+        return replies.parse(replies.RunsPage, answer, doing=doing)
 
     def create_run(self, new: NewRun) -> StoredRun:
         """Create a run, once: a lost answer is settled by a search for the owner's mark."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -226,6 +227,56 @@ def test_no_keys_at_all_close_the_way_with_advice(
         _route({"MLFLOW_S3_ENDPOINT_URL": s3.proxy.url}).upload(RUN, "a", ABC)
 
 
+class Counting(Pace):
+    """A pace that notes the most places that were ever held."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most, clock=time.monotonic)
+        self.held: list[int] = []
+
+    @contextlib.contextmanager
+    def turn(self, check: Callable[[], None] = lambda: None, *, most: int = 1) -> Iterator[int]:
+        with super().turn(check, most=most) as held:
+            self.held.append(held)
+            yield held
+
+
+def test_the_parts_of_a_file_take_places_of_their_own(s3: S3, tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"x" * (20 * 1024 * 1024))
+    pace = Counting(3)
+    route = _route(s3.variables, dataclasses.replace(_conduct(), pace=pace))
+
+    route.upload(RUN, "places", FileContent(file, file.stat().st_size))
+    route.upload(RUN, "one place", ABC)
+
+    assert pace.held == [3, 1]
+
+
+def test_too_much_at_once_slows_everybody_down_and_passes(s3: S3) -> None:
+    conduct = _conduct(30.0)
+    s3.proxy.forget()
+    s3.proxy.inject(FAULTS["limit_429"], times=3)
+
+    _route(s3.variables, conduct).upload(RUN, "much", ABC)
+
+    s3.proxy.forget()
+    assert conduct.pace.allowed < 8
+
+
+def test_a_file_that_breaks_off_while_it_is_read_is_told_in_our_terms(s3: S3) -> None:
+    route = _route(s3.variables)
+    route.upload(RUN, "broken", BytesContent(b"x" * (4 << 20)))
+    s3.proxy.forget()
+    s3.proxy.inject(FAULTS["cut_body"], times=50, method="GET")
+
+    with pytest.raises((NoAnswer, ApiError), match="reading broken of run r1"):
+        for _ in route.read(RUN, "broken"):
+            pass
+
+    s3.proxy.forget()
+
+
 @responses.activate
 @pytest.mark.parametrize("status", [200, 301, 403])
 def test_the_region_of_a_bucket_is_asked_of_s3(status: int) -> None:
@@ -242,22 +293,23 @@ def test_where_s3_cannot_be_asked_the_environment_decides() -> None:
 
 
 LARGE = """
-import resource, sys, time
+import sys, time
 from pathlib import Path
 sys.path[:0] = sys.argv[4:]
 from test_object_store_route import RUN, _route
 from mlflow_rest_export.content import FileContent
 variables = dict(zip(("MLFLOW_S3_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), sys.argv[1:4]))
 file = Path("large")
-for size in (16 << 20, file.stat().st_size):
+for size in (128 << 20, file.stat().st_size):
     _route(variables).upload(RUN, f"large/{size}", FileContent(file, size))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    status = Path("/proc/self/status").read_text().splitlines()  # getrusage begins with the parent's memory
+    print(next(line for line in status if "VmHWM" in line).split()[1])
 """
 
 
 def test_memory_does_not_grow_with_the_file(s3: S3, tmp_path: Path) -> None:
     with (tmp_path / "large").open("wb") as out:
-        out.truncate(64 << 20)
+        out.truncate(256 << 20)
     keys = (s3.proxy.url, s3.keys.access_key, s3.keys.secret)
     command = [sys.executable, "-c", LARGE, *keys, *PLACES]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -450,3 +450,18 @@ def test_verify_tells_a_few_differences_and_counts_the_others(folder: Folder) ->
     (result,) = careful.export(record)
 
     assert str(result.error).endswith("param p9 is missing and 5 more")
+
+
+def test_runs_with_many_files_make_waves_of_few_runs(folder: Folder) -> None:
+    """What is known of each file is kept until its wave is done, so a wave holds so many files only."""
+    read: list[str] = []
+
+    def records() -> Iterator[RunRecord]:
+        for name in "abcde":
+            read.append(name)
+            yield a_record(name, files={f"{number}.txt": b"x" for number in range(2)})
+
+    exporter = replace(folder, habits=Habits(files=4)).exporter()
+    seen = [len(read) for _ in exporter.export(records())]
+
+    assert seen == [2, 2, 4, 4, 5]

@@ -8,7 +8,7 @@ import pytest
 from result_samples import TABLES, many, one, paths, reason, values, written
 
 from mlflow_rest_export.records import Metric
-from mlflow_rest_export.sources import table
+from mlflow_rest_export.sources import table, table_points
 
 
 def points(record: object) -> list[tuple[str, float, int]]:
@@ -107,16 +107,24 @@ def test_numbers_a_double_cannot_hold_are_noted_once(tmp_path: Path) -> None:
     assert (note.field, note.before, note.after) == ("metric n", "9007199254740993", "9007199254740992.0")
 
 
-def test_large_tables_are_read_anew_instead_of_held(tmp_path: Path) -> None:
-    count = 60_000
-    lines = "".join(f"{number},{number / 7},{number % 5}\n" for number in range(count))
-    path = written(tmp_path, "a.csv", "step,a,b\n" + lines)
+def test_the_points_of_a_large_table_of_many_runs_are_all_there_and_the_file_is_read_no_more(
+    tmp_path: Path,
+) -> None:
+    runs, steps, names = 100, 420, "abcdefgh"
+    rows = (
+        f"m{run},{step}" + f",{step / 7}" * len(names) + "\n" for step in range(steps) for run in range(runs)
+    )
+    path = written(tmp_path, "a.csv", f"model,step,{','.join(names)}\n" + "".join(rows))
 
-    record = one(table.read, path)
+    records = many(table.read, path)
+    path.unlink()
 
-    assert isinstance(record.metrics, table.TableMetrics)
-    assert sum(1 for _ in record.metrics) == 2 * count
-    assert sum(point.value for point in record.metrics if point.key == "b") == 2 * count
+    assert len(records) == runs
+    assert runs * steps * len(names) * 26 > table_points.IN_MEMORY
+    expected = [(name, step / 7, step) for step in range(steps) for name in names]
+    for number in (0, 57, 99):
+        assert points(records[number]) == expected
+        assert points(records[number]) == expected  # again, from its beginning
 
 
 def test_rows_that_share_their_texts_are_one_run(tmp_path: Path) -> None:

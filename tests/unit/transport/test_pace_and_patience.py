@@ -291,3 +291,12 @@ def test_waits_of_tests_are_stops_like_any_other() -> None:
 
     assert (clock.now, waits.seconds) == (1006.0, [5])
     assert math.isfinite(clock())
+
+
+def test_who_could_use_several_places_gets_those_that_are_free() -> None:
+    pace = Pace(5, clock=Clock())
+
+    with pace.turn(most=4) as first, pace.turn(most=4) as second:
+        assert (first, second) == (4, 1)
+    with pace.turn(most=4) as again:
+        assert again == 4
