@@ -83,9 +83,7 @@ def place_of(artifact_uri: str, variables: Mapping[str, str], *, tls: Tls) -> St
     if parts.scheme in S3_SCHEMES:
         return _s3(parts.netloc, prefix, variables, client)
     if parts.scheme == "gs":
-        return StorePlace(
-            family="gs", bucket=parts.netloc, prefix=prefix, config=_gs(variables), client=client
-        )
+        return _gs(parts.netloc, prefix, variables, client)
     return _azure(parts.netloc, prefix, variables, client)
 
 
@@ -178,9 +176,14 @@ def _s3_extra(variables: Mapping[str, str]) -> dict[str, object]:
     return {_S3_EXTRA[name]: value for name, value in given.items()}
 
 
-def _gs(variables: Mapping[str, str]) -> dict[str, object]:
+def _gs(bucket: str, prefix: str, variables: Mapping[str, str], client: dict[str, object]) -> StorePlace:
     file = variables.get("GOOGLE_APPLICATION_CREDENTIALS")
-    return {"application_credentials": file} if file else {}
+    config: dict[str, object] = {"application_credentials": file} if file else {}
+    emulator = _endpoint(variables, "STORAGE_EMULATOR_HOST")
+    if emulator:
+        config = {"base_url": emulator}
+        client["allow_http"] = emulator.startswith("http://")
+    return StorePlace(family="gs", bucket=bucket, prefix=prefix, config=config, client=client)
 
 
 def _azure(netloc: str, prefix: str, variables: Mapping[str, str], client: dict[str, object]) -> StorePlace:

@@ -153,6 +153,13 @@ def test_google_credentials_may_be_named() -> None:
     assert _config("gs://bkt/p") == {}
 
 
+def test_googles_emulator_may_be_named_and_needs_no_login() -> None:
+    emulator = {"STORAGE_EMULATOR_HOST": "http://gcs:4443", "GOOGLE_APPLICATION_CREDENTIALS": "/key.json"}
+
+    assert _config("gs://bkt/p", **emulator) == {"base_url": "http://gcs:4443"}
+    assert _client("gs://bkt/p", **emulator)["allow_http"] is True
+
+
 @pytest.mark.parametrize("uri", [BLOB, BLOB.replace("wasbs", "abfss").replace("blob", "dfs")])
 def test_azure_containers_are_read_from_the_uri(uri: str) -> None:
     place = place_of(uri, {"AZURE_STORAGE_ACCESS_KEY": "canary"}, tls=Tls())
