@@ -274,13 +274,13 @@ def _against_clouds(session: nox.Session, *arguments: str) -> None:
 @nox.session
 def clouds(session: nox.Session) -> None:
     """Run the tests against stand-ins for clouds: real stores behind doors that check every signature."""
-    _against_clouds(session, "-m", "not faults")
+    _against_clouds(session)
 
 
 @nox.session
-def clouds_faults(session: nox.Session) -> None:
-    """Break every request on the way to every cloud in every way (long)."""
-    _against_clouds(session, "--long", "-s", "-k", "fault")
+def clouds_exactly_once(session: nox.Session) -> None:
+    """Break every request on the way to every cloud, kill at every one, race for many rounds (long)."""
+    _against_clouds(session, "--long", "-s", "-k", "exactly_once or signed_blocks")
 
 
 def _against_standins(session: nox.Session, *arguments: str) -> None:

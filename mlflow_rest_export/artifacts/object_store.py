@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from mlflow_rest_export.artifacts.obstore_calls import Moved, StoreCalls
+from mlflow_rest_export.artifacts.obstore_calls import Attempt, StoreCalls
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.artifacts.store_settings import SCHEMES, StorePlace, place_of
 from mlflow_rest_export.content import Content
@@ -64,34 +64,39 @@ class ObjectStoreRoute:
         whole = content.size <= WHOLE
         size = max(WHOLE, -(-content.size // PARTS))
         obstore = require("obstore", for_what="uploading to the object store")
-        moved = Moved()
+        at_once = b"".join(content.chunks()) if whole else b""
 
-        def put(at_once: int) -> Awaitable[Any]:
-            body = b"".join(content.chunks()) if whole else self._pieces(content, moved)
-            sent: Awaitable[Any] = obstore.put_async(
-                store, key, body, use_multipart=not whole, chunk_size=size, max_concurrency=at_once
+        def put(attempt: Attempt) -> None:
+            body = at_once if whole else self._pieces(content, attempt)
+            obstore.put(
+                store, key, body, use_multipart=not whole, chunk_size=size, max_concurrency=attempt.places
             )
-            return sent
 
-        moved.limit = self._conduct.timeout + min(content.size, AT_ONCE * size) / SLOWEST
+        limit = self._conduct.timeout + min(content.size, AT_ONCE * size) / SLOWEST
         doing = f"uploading {path} to run {run.run_id}"
-        self._calls.insist(put, moved, doing=doing, places=1 if whole else AT_ONCE)
+        self._calls.insist(put, limit=limit, doing=doing, places=1 if whole else AT_ONCE)
 
     def read(self, run: StoredRun, path: str) -> Iterator[bytes]:
         """GET one file."""
         store, key = self._open(run, path)
         doing = f"reading {path} of run {run.run_id}"
         obstore = require("obstore", for_what="reading from the object store")
-        moved = Moved(limit=self._conduct.timeout)
-        found = self._calls.insist(lambda _: obstore.get_async(store, key), moved, doing=doing)
+        found = self._calls.insist(
+            lambda _: obstore.get(store, key), limit=self._conduct.timeout, doing=doing
+        )
         yield from self._calls.pieces(found.stream(), doing=doing)
 
-    def _pieces(self, content: Content, moved: Moved) -> Iterator[bytes]:
-        for piece in content.chunks():
-            self._conduct.stop.check()
-            yield piece
-            moved.at = time.monotonic()
-            self._conduct.patience.progress()
+    def _pieces(self, content: Content, attempt: Attempt) -> Iterator[bytes]:
+        try:
+            for piece in content.chunks():
+                self._conduct.stop.check()
+                attempt.check()
+                yield piece
+                attempt.moved = time.monotonic()
+                self._conduct.patience.progress()
+        except Exception as error:
+            attempt.failed = error  # the library would tell it in words of its own
+            raise
 
     def _open(self, run: StoredRun, path: str) -> tuple[Any, str]:
         """Give the store of a run's artifacts and the key of a file in it."""
@@ -106,9 +111,11 @@ class ObjectStoreRoute:
                 store = self._stores[whose]
         except SettingsError as error:
             raise RouteUnavailable(str(error)) from None
-        except require("obstore.exceptions", for_what="the object store").BaseError as error:
+        except (require("obstore.exceptions", for_what="the object store").BaseError, ValueError) as error:
             said = str(error).split("\n\nDebug source")[0]
             raise RouteUnavailable(f"its settings make no sense: {said[:300]}") from None
+        if not path.isprintable():
+            raise RouteUnavailable("no name there may hold control characters", for_all_files=False)
         return store, "/".join(part for part in (place.prefix, path) if part)
 
     def _store(self, place: StorePlace) -> Any:  # noqa: ANN401  # obstore's stores share no public type
@@ -124,6 +131,8 @@ class ObjectStoreRoute:
                 config["region"] = self._region_of(place.bucket) or config.get("region", "us-east-1")
             return stores.S3Store(place.bucket, config=config, **options)
         if place.family == "gs":
+            if "base_url" in place.config:  # an emulator takes anybody, but the library sends nobody
+                options["credential_provider"] = lambda: {"token": "emulator", "expires_at": None}
             return stores.GCSStore(place.bucket, config=dict(place.config), **options)
         return stores.AzureStore(config=dict(place.config), **options)
 

@@ -25,6 +25,7 @@ from mlflow_rest_export.network.answers import Answer, error_of, json_of, retry_
 from mlflow_rest_export.network.auth import NoAuth, RenewableAuth
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.failures import host_of, no_answer
+from mlflow_rest_export.network.header_values import UNFIT
 from mlflow_rest_export.network.insisting import wait_or_give_up
 from mlflow_rest_export.network.log_redaction import protect_logs
 from mlflow_rest_export.network.pace import Spacing
@@ -235,6 +236,8 @@ class Transport:
             raise failure from error
         except OSError as error:  # CA bundle, client certificate
             raise SettingsError(f"{call.doing}: {without_secrets(str(error))}") from None
+        except ValueError:  # of http.client, whose words quote the header
+            raise SettingsError(f"{call.doing}: a key, a token or a header {UNFIT}") from None
         if _log.isEnabledFor(logging.DEBUG):  # redacting an address takes as long as sending it
             took = response.elapsed.total_seconds() * 1e3
             _log.debug("%s: %d in %.0f ms", call.shown, response.status_code, took)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import platform
 import sys
-import time
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.limits import Limits
-from mlflow_rest_export.network.auth import BearerAuth, CommandToken, FileToken
-from mlflow_rest_export.network.command_auth import CommandAuth
 from mlflow_rest_export.network.transport import Tls
 from mlflow_rest_export.routes import Route
 from mlflow_rest_export.targets import http
@@ -27,6 +23,7 @@ from mlflow_rest_export.targets.databricks_settings import (
     resolve,
     speaks_for_itself,
 )
+from mlflow_rest_export.targets.given_auth import auth_given
 from mlflow_rest_export.targets.target import Target
 
 ZONES = (
@@ -152,10 +149,9 @@ def _of_address(uri: str, connection: Connection) -> WorkspaceSettings:
 
 def _credentials(settings: WorkspaceSettings, connection: Connection, tls: Tls) -> Credentials:
     """Choose the credentials; a token that the user's own settings fetch wins over what Databricks' say."""
-    if connection.token_command:
-        return Credentials("pat", CommandAuth(CommandToken(connection.token_command, clock=time.monotonic)))
-    if connection.token_file:
-        return Credentials("pat", BearerAuth(FileToken(Path(connection.token_file))))
+    given = auth_given(connection)
+    if given is not None:
+        return Credentials("pat", given)
     return credentials_of(settings, connection.environment, tls)
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mlflow_rest_export.errors import SettingsError, TrackingError
 from mlflow_rest_export.network.failures import host_of
 from mlflow_rest_export.network.oauth import Token, ask_endpoint
+from mlflow_rest_export.network.token_sources import FileToken
 from mlflow_rest_export.network.transport import Call, Tls, Transport
 from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings
 
@@ -163,13 +164,7 @@ class FileIdToken:
     def __call__(self, transport: Transport, audience: str) -> str:
         """Read it anew."""
         del transport, audience
-        try:
-            token = self.path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            token = ""
-        if not token:
-            raise SettingsError(f"the OIDC token file {self.path} cannot be read or is empty")
-        return token
+        return FileToken(self.path)()
 
 
 class _GitHubAnswer(BaseModel):

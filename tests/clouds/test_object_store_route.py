@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
+import json
 import subprocess
 import sys
 import threading
@@ -13,8 +15,10 @@ from pathlib import Path
 
 import pytest
 import responses
+import trustme
 from cloud_standins import S3
 from faults import FAULTS
+from front_door import FrontDoor
 
 from mlflow_rest_export import __file__ as package
 from mlflow_rest_export.artifacts.object_store import ObjectStoreRoute
@@ -32,6 +36,9 @@ RUN = StoredRun(
     run_id="r1", experiment_id="7", status=RunStatus.RUNNING, artifact_uri="s3://evals/direct/7/r1/artifacts"
 )
 ABC = BytesContent(b"abc")
+HERE = Path(__file__)
+PLACES = [str(HERE.parent), str(HERE.parents[1] / "servers"), str(Path(package).parents[1])]
+"""Where a process of its own finds this module, and the package."""
 
 
 def _conduct(seconds: float = 5.0) -> Conduct:
@@ -112,6 +119,91 @@ def test_a_wish_to_stop_ends_a_long_upload(s3: S3, tmp_path: Path) -> None:
 
     with pytest.raises(Interrupted):
         route.upload(RUN, "long", FileContent(file, file.stat().st_size))
+
+
+async def _uploading_in_a_loop(route: ObjectStoreRoute) -> None:
+    route.upload(RUN, "from-a-notebook", ABC)
+
+
+def test_a_notebook_whose_event_loop_runs_may_upload_and_read(s3: S3) -> None:
+    route = _route(s3.variables)
+
+    asyncio.run(_uploading_in_a_loop(route))
+
+    assert b"".join(route.read(RUN, "from-a-notebook")) == b"abc"
+
+
+UPLOADS = """
+import json, sys
+sys.path[:0] = sys.argv[2:]
+from test_object_store_route import ABC, RUN, _route
+route = _route(json.loads(sys.argv[1]))
+for number in range(3):
+    route.upload(RUN, f"last/{number}", ABC)
+"""
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_process_whose_last_act_is_an_upload_ends_well(s3: S3, number: int) -> None:
+    del number  # of the try: what once went wrong did so in one of five
+    command = [sys.executable, "-c", UPLOADS, json.dumps(s3.variables), *PLACES]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_the_library_holds_for_impossible_closes_the_way(s3: S3) -> None:
+    nowhere = dataclasses.replace(RUN, artifact_uri="s3://evals bucket{/7/r1/artifacts")
+
+    with pytest.raises((RouteUnavailable, ApiError)):
+        _route(s3.variables).upload(nowhere, "a", ABC)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\0b", "a\x7fb"])
+def test_a_name_that_the_library_cannot_write_closes_the_way_for_itself(s3: S3, name: str) -> None:
+    with pytest.raises(RouteUnavailable, match="control characters") as raised:
+        _route(s3.variables).upload(RUN, name, ABC)
+
+    assert not raised.value.for_all_files
+
+
+def test_a_failing_file_of_many_parts_is_told_in_its_own_words(s3: S3, tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"x" * (9 << 20))
+
+    with pytest.raises(OSError, match="became shorter"):
+        _route(s3.variables).upload(RUN, "short", FileContent(file, 20 << 20))
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def secured(authority: trustme.CA, s3: S3, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The same store behind TLS; gives the environment in which it is reached."""
+    pair = tmp_path / "pair.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(pair)
+    with FrontDoor(lambda _: None, s3.door.port, certificate=pair) as door:
+        yield s3.variables | {"MLFLOW_S3_ENDPOINT_URL": door.url}
+
+
+def test_a_certificate_that_is_not_trusted_is_told_with_the_variables(secured: dict[str, str]) -> None:
+    with pytest.raises(RouteUnavailable, match=r"not trusted \(UnknownIssuer\).*REQUESTS_CA_BUNDLE"):
+        _route(secured).upload(RUN, "a", ABC)
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_the_usual_ca_bundle_holds_for_the_store(
+    secured: dict[str, str], authority: trustme.CA, tmp_path: Path, name: str
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    trustme.CA().cert_pem.write_to_path(bundle)
+    authority.cert_pem.write_to_path(bundle, append=True)
+
+    _route(secured | {name: str(bundle)}).upload(RUN, "over-tls", ABC)
 
 
 def test_keys_of_a_profile_are_used(s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,9 +311,7 @@ def test_memory_does_not_grow_with_the_file(s3: S3, tmp_path: Path) -> None:
     with (tmp_path / "large").open("wb") as out:
         out.truncate(256 << 20)
     keys = (s3.proxy.url, s3.keys.access_key, s3.keys.secret)
-    here = Path(__file__)
-    places = [str(here.parent), str(here.parents[1] / "servers"), str(Path(package).parents[1])]
-    command = [sys.executable, "-c", LARGE, *keys, *places]
+    command = [sys.executable, "-c", LARGE, *keys, *PLACES]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
 
     small, large = (int(line) for line in done.stdout.split())

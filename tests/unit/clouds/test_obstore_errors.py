@@ -100,3 +100,60 @@ def test_missing_credentials_close_the_way_with_advice(words: str) -> None:
     assert isinstance(error, RouteUnavailable)
     assert "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in str(error)
     assert "Error performing" not in str(error)
+
+
+DEBUG = """
+
+Debug source:
+Generic {
+    source: HttpError {
+        source: Custom {
+            error: InvalidCertificate(
+                %s,
+            ),
+        },
+    },
+}"""
+
+
+@pytest.mark.parametrize(
+    ("debug", "why"),
+    [
+        ("UnknownIssuer", "UnknownIssuer"),
+        (
+            "Other(\n                    OtherError(\n                        CaUsedAsEndEntity",
+            "CaUsedAsEndEntity",
+        ),
+        ("NotValidForNameContext {\n", "NotValidForNameContext"),
+    ],
+)
+def test_a_certificate_that_is_not_trusted_closes_the_way_with_its_cause(debug: str, why: str) -> None:
+    words = f"Generic S3 error: {HOW}HTTP error: error sending request{DEBUG % debug}"
+
+    error = as_ours(BaseError(words), FAILURES, doing="d")
+
+    assert isinstance(error, RouteUnavailable)
+    assert f"is not trusted ({why}); give the CA bundle in MLFLOW_TRACKING_SERVER_CERT_PATH" in str(error)
+
+
+def test_the_cause_of_a_broken_connection_is_told() -> None:
+    debug = '\n\nDebug source:\nOs {\n code: 111,\n message: "Connection refused",\n}'
+
+    error = as_ours(BaseError(f"{HOW}HTTP error: error sending request{debug}"), FAILURES, doing="d")
+
+    assert str(error).endswith("HTTP error: error sending request (Connection refused)")
+
+
+class PanicException(BaseException):
+    """Stands for the library's own."""
+
+
+PanicException.__module__ = "pyo3_runtime"
+
+
+@pytest.mark.parametrize("error", [ValueError("no such path"), PanicException("called `unwrap()`")])
+def test_what_the_library_cannot_do_closes_the_way_for_one_file(error: BaseException) -> None:
+    closed = as_ours(error, FAILURES, doing="d")
+
+    assert isinstance(closed, RouteUnavailable)
+    assert not closed.for_all_files

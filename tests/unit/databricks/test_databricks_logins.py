@@ -209,7 +209,7 @@ def test_a_token_in_a_file_is_read_at_every_exchange(workspace: Workspace, tmp_p
 def test_a_token_file_that_is_not_there_is_told(workspace: Workspace, tmp_path: Path) -> None:
     environment = {"DATABRICKS_OIDC_TOKEN_FILEPATH": str(tmp_path / "none")}
 
-    with pytest.raises(SettingsError, match=r"none cannot be read or is empty"):
+    with pytest.raises(SettingsError, match=r"none cannot be read: No such file"):
         asks(client(workspace, **environment))
 
 
@@ -271,9 +271,9 @@ def test_without_anything_else_the_command_line_is_asked_for_the_host(
     [
         (
             "echo 'cannot get access token: refresh token is invalid' >&2; exit 1",
-            "failed: cannot get .* auth login",
+            "failed with exit code 1: cannot get .* auth login",
         ),
-        ("exit 3", "failed: it said nothing"),
+        ("exit 3", "failed with exit code 3: it said nothing"),
         ("echo usage", "printed no token"),
         ("echo '[]'", "printed no token"),
     ],

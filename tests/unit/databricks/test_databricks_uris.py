@@ -155,10 +155,10 @@ def test_an_address_with_a_token_of_the_environment_needs_no_second_host() -> No
 
 
 def test_a_token_command_wins_over_all_other_credentials() -> None:
-    connection = Connection(environment=TOKEN, token_command="echo dapi6")
+    connection = Connection(environment=TOKEN, token_command=("echo", "dapi6"))
 
     assert sent(choose("databricks", connection)).headers["Authorization"] == "Bearer dapi6"
-    at_once = Connection(token_command="echo dapi6")
+    at_once = Connection(token_command=("echo", "dapi6"))
     assert sent(choose(HOST, at_once)).headers["Authorization"] == "Bearer dapi6"
 
 
