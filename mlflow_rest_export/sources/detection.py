@@ -1,14 +1,13 @@
-"""Chooses the format of what a user names, by content, and gives each result once."""
+"""Chooses the format of what a user names, by content."""
 
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from mlflow_rest_export.errors import SettingsError, SourceError
+from mlflow_rest_export.errors import SettingsError, SourceError, why
 from mlflow_rest_export.records import RunRecord, Unreadable
 from mlflow_rest_export.sources import (
     every_eval_ever,
@@ -75,7 +74,7 @@ def read(
     *,
     format: str = AUTO,  # noqa: A002  # the name of the setting
 ) -> Iterator[Found]:
-    """Give the results at some paths, each once however often it lies there.
+    """Give the results at some paths, each as often as it lies there.
 
     Args:
         paths: result files, or folders that hold some, at any depth.
@@ -88,20 +87,8 @@ def read(
     if format not in names():
         raise SettingsError(f"there is no format {format}; there are {', '.join(names())}")
     chosen = tuple(module for module in formats if format in {AUTO, module.NAME})
-    seen: dict[tuple[str | None, str], tuple[str, str]] = {}
     for path in paths:
-        for found in _at(path, options, chosen):
-            if isinstance(found, Unreadable):
-                yield found
-                continue
-            identity = (found.experiment, found.key)
-            if identity not in seen:
-                seen[identity] = (found.label, _fingerprint(found))
-                yield found
-            elif seen[identity][1] != _fingerprint(found):
-                first = seen[identity][0]
-                reason = f"the same evaluation as {first}, with other values; export them one at a time"
-                yield Unreadable(found.label, f"{found.label}: {reason}")
+        yield from _at(path, options, chosen)
 
 
 def _at(path: Path, options: ReadOptions, chosen: tuple[Format, ...]) -> Iterator[Found]:
@@ -117,8 +104,8 @@ def _at(path: Path, options: ReadOptions, chosen: tuple[Format, ...]) -> Iterato
     except SourceError as error:
         yield Unreadable(str(path), str(error))
     except (OSError, ValueError) as error:  # a path may hold what no path can
-        said = error.strerror if isinstance(error, OSError) else str(error)
-        yield Unreadable(str(path), f"cannot read {path}: {(said or 'unknown error').lower()}")
+        said = why(error) if isinstance(error, OSError) else str(error).lower()
+        yield Unreadable(str(path), f"cannot read {path}: {said}")
 
 
 def _folder(folder: Path, options: ReadOptions, chosen: tuple[Format, ...]) -> Iterator[Found]:
@@ -189,10 +176,3 @@ def _mistake(path: Path) -> str:
     except SourceError as error:
         return str(error)
     return ""
-
-
-def _fingerprint(record: RunRecord) -> str:
-    """Tell two versions of one result apart, by status and values; long streams are not gone through."""
-    points = record.metrics if isinstance(record.metrics, tuple) else ()
-    facts = [record.status.name, *(f"{point.key}={point.value!r}@{point.step}" for point in points)]
-    return hashlib.sha256("\n".join(facts).encode("utf-8", "surrogatepass")).hexdigest()

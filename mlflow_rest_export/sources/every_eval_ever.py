@@ -16,7 +16,7 @@ from mlflow_rest_export.sources import datasets, json_files, result_files, times
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result
 from mlflow_rest_export.sources.result_files import Few
-from mlflow_rest_export.sources.run_values import RUN, RunValues
+from mlflow_rest_export.sources.run_values import RUN, RunValues, text
 
 NAME = "eee"
 
@@ -130,22 +130,18 @@ def _dataset(source: dict[str, Any] | list[Any] | None) -> Dataset | None:
     """Describe the data of one evaluation; 0.1 gave a list of addresses."""
     if isinstance(source, list):
         source = {"url": source}
-    name = _text((source or {}).get("dataset_name"))
+    name = text((source or {}).get("dataset_name"))
     if source is None:
         return None
-    if repository := _text(source.get("hf_repo")):
-        return datasets.hugging_face(repository, split=_text(source.get("hf_split")))
+    if repository := text(source.get("hf_repo")):
+        return datasets.hugging_face(repository, split=text(source.get("hf_split")))
     address = source.get("url")
-    location = _text(address[0] if isinstance(address, list) and address else address) or ""
+    location = text(address[0] if isinstance(address, list) and address else address) or ""
     return datasets.at_location(name or location, location) if name or location else None
 
 
 def _samples(path: Path, details: dict[str, Any]) -> list[Path]:
     """Find the file of samples: by the name that is told, or by the file's own."""
-    told = PurePosixPath(_text(details.get("file_path")) or "").name
+    told = PurePosixPath(text(details.get("file_path")) or "").name
     names = {told, f"{path.stem}_samples.jsonl", f"{path.stem}.jsonl"}
     return [near for near in result_files.beside(path, "*.jsonl") if near.name in names]
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from mlflow_rest_export.errors import SourceError
+from mlflow_rest_export.errors import SourceError, why
 from mlflow_rest_export.sources.json_scan import MAX_DEPTH, Member, MoreFollows, NotAnObject, scan
 
 MAX_BYTES = 32 << 20
@@ -54,7 +54,7 @@ def read_json(path: Path, *, max_bytes: int = MAX_BYTES) -> object:
         with _open(path) as file:
             data = file.read(max_bytes + 1)
     except OSError as error:
-        raise SourceError(f"cannot read {path}: {_reason(error)}") from error
+        raise SourceError(f"cannot read {path}: {why(error)}") from error
     if len(data) > max_bytes:
         raise SourceError(f"cannot read {path}: it is larger than {max_bytes >> 20} MiB")
     return parse_json(data, str(path))
@@ -83,7 +83,7 @@ def read_members(path: Path, *, leave: Iterable[str] = (), max_bytes: int = MAX_
                 data = file.read(member.end - member.start)
                 taken[member.key] = parse_json(data, str(path), file=path, offset=member.start)
     except OSError as error:
-        raise SourceError(f"cannot read {path}: {_reason(error)}") from error
+        raise SourceError(f"cannot read {path}: {why(error)}") from error
     return taken
 
 
@@ -179,10 +179,6 @@ def _too_deep(value: object) -> bool:
 
 def _quoted(key: str) -> str:
     return json.dumps(key if len(key) <= 80 else f"{key[:80]}...")
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or "unknown error").lower()
 
 
 def _lower(message: str) -> str:

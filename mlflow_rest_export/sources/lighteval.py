@@ -18,7 +18,7 @@ from mlflow_rest_export.sources import datasets, json_files, result_files, times
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result
 from mlflow_rest_export.sources.result_files import Objects
-from mlflow_rest_export.sources.run_values import RUN, RunValues
+from mlflow_rest_export.sources.run_values import RUN, RunValues, text
 
 NAME = "lighteval"
 
@@ -177,7 +177,7 @@ def _datasets(
                 repo,
                 config=subset if isinstance(subset, str) else None,
                 split="+".join(map(str, splits)) if isinstance(splits, list) else None,
-                digest=_text(hashes.get("hash_examples")) if isinstance(hashes, dict) else None,
+                digest=text(hashes.get("hash_examples")) if isinstance(hashes, dict) else None,
             )
     return found
 
@@ -185,7 +185,7 @@ def _datasets(
 def _model(general: Mapping[str, Any]) -> str:
     config = general.get("model_config")
     named = config.get("model_name") if isinstance(config, dict) else None
-    return _text(general.get("model_name")) or _text(named) or ""
+    return text(general.get("model_name")) or text(named) or ""
 
 
 def _details(path: Path) -> list[Path]:
@@ -199,7 +199,3 @@ def _details(path: Path) -> list[Path]:
                 return []
             return result_files.beside(folder / path.name, "details_*.parquet")
     return []
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None

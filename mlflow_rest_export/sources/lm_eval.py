@@ -16,7 +16,7 @@ from mlflow_rest_export.sources import datasets, json_files, result_files, times
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result
 from mlflow_rest_export.sources.result_files import Objects
-from mlflow_rest_export.sources.run_values import RunValues
+from mlflow_rest_export.sources.run_values import RunValues, text
 
 NAME = "lm-eval"
 
@@ -131,9 +131,9 @@ def _datasets(file: _File) -> dict[str, Dataset]:
         if isinstance(path, str) and path:
             found[task] = datasets.hugging_face(
                 path,
-                config=_text(config.get("dataset_name")),
-                split=_text(config.get("test_split")),
-                digest=_text((file.task_hashes or {}).get(task)),
+                config=text(config.get("dataset_name")),
+                split=text(config.get("test_split")),
+                digest=text((file.task_hashes or {}).get(task)),
             )
     return found
 
@@ -147,16 +147,12 @@ def _model(file: _File) -> str:
         arguments = dict(part.partition("=")[::2] for part in arguments.split(","))
     if isinstance(arguments, dict):
         for name in ("pretrained", "model", "engine", "path"):
-            if _text(arguments.get(name)):
+            if text(arguments.get(name)):
                 return str(arguments[name])
-    return _text((file.config or {}).get("model")) or ""
+    return text((file.config or {}).get("model")) or ""
 
 
 def _samples(path: Path) -> list[Path]:
     """Find the sample files of the same date; a folder may hold several dates."""
     date = path.stem.removeprefix("results_")
     return [near for near in result_files.beside(path, "samples_*.jsonl") if near.stem.endswith(f"_{date}")]
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None

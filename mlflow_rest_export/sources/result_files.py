@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from mlflow_rest_export.content import content_of, sha256
-from mlflow_rest_export.errors import SourceError
+from mlflow_rest_export.errors import SourceError, why
 from mlflow_rest_export.records import Adjustment, Artifact, RunRecord, Unreadable
 from mlflow_rest_export.sources.masking import mask_document, mask_text
 from mlflow_rest_export.sources.options import ReadOptions
@@ -47,7 +47,7 @@ def records(
     except SourceError as error:
         yield Unreadable(str(path), str(error))
     except OSError as error:
-        yield Unreadable(str(path), f"cannot read {path}: {(error.strerror or str(error)).lower()}")
+        yield Unreadable(str(path), f"cannot read {path}: {why(error)}")
     else:
         yield from runs(result, per_task=options.per_task)
 

@@ -125,6 +125,11 @@ def _same(one: float, other: float) -> bool:
     return one == other or (math.isnan(one) and math.isnan(other))
 
 
+def text(value: object) -> str | None:
+    """Give a text that says something; None for anything else."""
+    return value if isinstance(value, str) and value else None
+
+
 def written(value: object) -> str:
     """Give a value as JSON writes it; text as it is."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

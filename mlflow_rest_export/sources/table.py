@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlflow_rest_export import marks
-from mlflow_rest_export.errors import SourceError
+from mlflow_rest_export.errors import SourceError, why
 from mlflow_rest_export.records import Lookup, Metric, RunRecord, Unreadable
 from mlflow_rest_export.sources import result_files
 from mlflow_rest_export.sources.options import ReadOptions
@@ -105,7 +105,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
         said = str(error)
         yield Unreadable(str(path), said if str(path) in said else f"{path}: {said}")
     except OSError as error:
-        yield Unreadable(str(path), f"cannot read {path}: {(error.strerror or str(error)).lower()}")
+        yield Unreadable(str(path), f"cannot read {path}: {why(error)}")
     else:
         yield from records
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlflow_rest_export.errors import SourceError
+from mlflow_rest_export.errors import SourceError, why
 from mlflow_rest_export.sources.json_files import parse_json, read_json
 from mlflow_rest_export.yaml_files import load_yaml
 
@@ -44,7 +44,7 @@ def rows(path: Path) -> Iterator[Row]:
         else:
             yield from _document(path, load_yaml(path) if suffix in _YAML else read_json(path))
     except OSError as error:
-        raise SourceError(f"cannot read {path}: {(error.strerror or 'unknown error').lower()}") from error
+        raise SourceError(f"cannot read {path}: {why(error)}") from error
 
 
 def _separated(path: Path, separator: str) -> Iterator[Row]:

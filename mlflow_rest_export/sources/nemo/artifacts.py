@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from mlflow_rest_export.errors import SourceError
+from mlflow_rest_export.errors import SourceError, why
 from mlflow_rest_export.records import Adjustment, Artifact
 from mlflow_rest_export.sources.masking import mask_document, mask_text
 from mlflow_rest_export.sources.nemo.folders import METADATA, RESULTS, RUN_CONFIG, JobFiles, is_folder
@@ -90,7 +90,7 @@ class _Gathering:
         except SourceError as error:
             self.left_out(target, source, f"its secrets cannot be masked: {error}")
         except OSError as error:
-            raise SourceError(f"cannot read {source}: {(error.strerror or str(error)).lower()}") from None
+            raise SourceError(f"cannot read {source}: {why(error)}") from None
         else:
             if masked.count:
                 self.masked(target, masked.count)
@@ -109,7 +109,7 @@ def _why_unreadable(source: Path) -> str:
     try:
         regular = stat.S_ISREG(source.stat().st_mode)
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return why(error)
     if not regular:
         return "it is not a file"
     return "" if os.access(source, os.R_OK) else "permission denied"
@@ -195,7 +195,7 @@ def _folder(found: _Gathering, folder: Path, target: str) -> list[Path]:
     try:
         return sorted(folder.iterdir(), key=lambda path: path.name)
     except OSError as error:
-        found.left_out(target, folder, (error.strerror or str(error)).lower())
+        found.left_out(target, folder, why(error))
         return []
 
 

@@ -25,7 +25,7 @@ from result_samples import (
 
 from mlflow_rest_export.errors import SettingsError, SourceError
 from mlflow_rest_export.records import RunRecord, Unreadable
-from mlflow_rest_export.sources import detection, folders
+from mlflow_rest_export.sources import detection, folders, selection
 from mlflow_rest_export.sources.options import ReadOptions
 
 LAUNCHER = next((SAMPLES.parent / "results").glob("*-4d4685867b13b968"))
@@ -75,7 +75,7 @@ def test_a_folder_gives_all_its_results_in_one_order() -> None:
     assert keys(SAMPLES) == [
         *["eee"] * 2,
         "helm",
-        *["inspect"] * 2,
+        *["inspect"] * 3,
         "junit",
         *["lighteval"] * 2,
         "lm-eval",
@@ -87,15 +87,20 @@ def test_a_run_folder_of_several_bundles_gives_each() -> None:
     assert keys(BUNDLES) == ["nemo-bundle", "nemo-bundle"]
 
 
+def selected(*paths: Path) -> list[RunRecord | Unreadable]:
+    things = [str(path) for path in paths]
+    return list(selection.read(things, ReadOptions(), format_name="auto", exec_db=Path("none")))
+
+
 def test_one_result_is_given_once_however_often_it_lies_there(tmp_path: Path) -> None:
     copied(LM_EVAL, tmp_path / "a")
     copied(LM_EVAL, tmp_path / "b")
 
-    assert len(read(tmp_path, tmp_path / "a", LM_EVAL, LM_EVAL)) == 1
+    assert len(selected(tmp_path, tmp_path / "a", LM_EVAL, LM_EVAL)) == 1
 
 
 def test_both_forms_of_a_log_are_one_result() -> None:
-    assert keys(INSPECT_EVAL, INSPECT_JSON) == ["inspect"]
+    assert [found.label for found in selected(INSPECT_EVAL, INSPECT_JSON)] == [str(INSPECT_EVAL)]
 
 
 def test_two_versions_of_one_result_are_not_mixed(tmp_path: Path) -> None:
@@ -103,7 +108,7 @@ def test_two_versions_of_one_result_are_not_mixed(tmp_path: Path) -> None:
     log["results"]["scores"][0]["metrics"]["accuracy"]["value"] = 1
     path = written(tmp_path, "scored.json", log)
 
-    first, second = read(INSPECT_JSON, path)
+    first, second = selected(INSPECT_JSON, path)
 
     assert isinstance(first, RunRecord)
     assert isinstance(second, Unreadable)
@@ -215,7 +220,7 @@ def test_links_inside_a_folder_and_to_it_are_fine(tmp_path: Path) -> None:
     (tmp_path / "home" / "again.json").symlink_to(tmp_path / "home" / "below" / LM_EVAL.name)
     (tmp_path / "link").symlink_to(tmp_path / "home")
 
-    (record,) = read(tmp_path / "link")
+    (record,) = selected(tmp_path / "link")
     assert record.label == str(tmp_path / "link" / "again.json")
 
 
