@@ -5,13 +5,14 @@ Follows ``every_eval_ever/schemas/eval.schema.json``. Converters from evaluators
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mlflow_rest_export.records import Dataset, RunRecord, Unreadable
+from mlflow_rest_export.records import Adjustment, Dataset, RunRecord, Unreadable
 from mlflow_rest_export.sources import datasets, json_files, result_files, times
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result
@@ -75,10 +76,15 @@ def _result(path: Path, options: ReadOptions) -> Result:
     log = result_files.checked(_Log, document, path)
     values = RunValues()
     found: dict[str, Dataset] = {}
-    for scored in log.evaluation_results:
-        _scores(values, scored)
+    sizes: set[tuple[str, str]] = set()
+    for task, scored in _named(log.evaluation_results):
+        if task != scored.evaluation_name:
+            reason = "the file has several results of this name"
+            about = f"evaluation {scored.evaluation_name}"
+            values.adjustments.append(Adjustment(about, _metric(scored), task, reason))
+        _scores(values, task, scored, sizes)
         if (dataset := _dataset(scored.source_data)) is not None:
-            found.setdefault(scored.evaluation_name, dataset)
+            found.setdefault(task, dataset)
     for name in ("schema_version", "source_metadata", "eval_library", "model_info"):
         values.setting(RUN, name, document.get(name))
     values.tag("evaluation_id", log.evaluation_id)
@@ -105,10 +111,39 @@ def _result(path: Path, options: ReadOptions) -> Result:
     )
 
 
-def _scores(values: RunValues, scored: _Scored) -> None:
-    """Take one score in, with its uncertainty."""
-    task, config, details = scored.evaluation_name, scored.metric_config, scored.score_details
-    metric = str(config.get("metric_name") or config.get("metric_id") or "score")
+def _named(results: list[_Scored]) -> Iterator[tuple[str, _Scored]]:
+    """Give each result with the name of its task: that of the evaluation where this tells its results apart.
+
+    Else the dataset's name is added; where that does not part them either, their number.
+    """
+    alone = Counter((scored.evaluation_name, _metric(scored)) for scored in results)
+    with_data = Counter((scored.evaluation_name, _data(scored), _metric(scored)) for scored in results)
+    several = {name for (name, _), count in alone.items() if count > 1}
+    by_data = several - {name for (name, data, _), count in with_data.items() if count > 1 or not data}
+    seen: Counter[tuple[str, str]] = Counter()
+    for scored in results:
+        name = scored.evaluation_name
+        seen[name, _metric(scored)] += 1
+        number = seen[name, _metric(scored)]
+        if name in by_data:
+            yield f"{name}-{_data(scored)}", scored
+        else:
+            yield name if number == 1 else f"{name}-{number}", scored
+
+
+def _metric(scored: _Scored) -> str:
+    config = scored.metric_config
+    return str(config.get("metric_name") or config.get("metric_id") or "score")
+
+
+def _data(scored: _Scored) -> str:
+    source = scored.source_data
+    return (text(source.get("dataset_name")) or "") if isinstance(source, dict) else ""
+
+
+def _scores(values: RunValues, task: str, scored: _Scored, sizes: set[tuple[str, str]]) -> None:
+    """Take one score in, with its uncertainty; the number of samples once for all metrics of a task."""
+    config, details, metric = scored.metric_config, scored.score_details, _metric(scored)
     values.score(task, metric, details.get("score"))
     uncertainty = details.get("uncertainty")
     if isinstance(uncertainty, dict):
@@ -119,7 +154,10 @@ def _scores(values: RunValues, scored: _Scored) -> None:
         values.score(task, f"{metric}_ci_lower", interval.get("lower"))
         values.score(task, f"{metric}_ci_upper", interval.get("upper"))
         values.setting(task, f"{metric}.confidence_level", interval.get("confidence_level"))
-        values.score(task, "n_samples", uncertainty.get("num_samples"))
+        size = uncertainty.get("num_samples")
+        if (task, repr(size)) not in sizes:
+            sizes.add((task, repr(size)))
+            values.score(task, "n_samples", size)
     for name in _METRIC_SETTINGS:
         values.setting(task, f"{metric}.{name}", config.get(name))
     values.setting(task, f"{metric}.details", details.get("details"))

@@ -42,7 +42,7 @@ class _Suite:
     attributes: dict[str, str]
     outermost: bool
     counted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTS, 0))
-    properties: dict[str, str] = field(default_factory=dict)
+    properties: list[tuple[str, str]] = field(default_factory=list)
 
     def number(self, name: str) -> float | None:
         """Give a number that the suite tells; thousands may be parted by commas."""
@@ -104,7 +104,7 @@ class _Reader:
                 self.properties += 1
                 if self.properties > MAX_PROPERTIES:
                     raise _Halt(f"it has more than {MAX_PROPERTIES} properties")
-                self.open_suites[-1].properties[attributes.get("name", "property")] = value
+                self.open_suites[-1].properties.append((attributes.get("name", "property"), value))
 
     def end(self, name: str) -> None:
         """Take the end of an element in."""
@@ -174,7 +174,7 @@ def _take(values: RunValues, task: str, suite: _Suite) -> None:
     for name in _COUNTS:
         values.score(task, name, suite.count(name))
     values.score(task, "time", suite.number("time"))
-    for name, value in suite.properties.items():
+    for name, value in suite.properties:
         values.setting(task, name, value)
     for name in ("hostname", "timestamp"):
         values.tag(f"{task}.{name}", suite.attributes.get(name))

@@ -66,9 +66,13 @@ def _result(path: Path, options: ReadOptions) -> Result:
     document = json_files.read_members(path, leave=("samples",))
     file = result_files.checked(_File, document, path)
     values = RunValues()
-    for part in (file.groups or {}, file.results):
-        for task, scores in part.items():
-            _scores(values, task, scores)
+    for task, scores in (file.groups or {}).items():
+        # The scores of a group stand among the results again, as a rule.
+        again = file.results.get(task, {})
+        new = {key: value for key, value in scores.items() if repr(again.get(key)) != repr(value)}
+        _scores(values, task, new)
+    for task, scores in file.results.items():
+        _scores(values, task, scores)
     _tasks(values, file)
     values.settings(file.config or {})
     values.settings(document, _SETTINGS)

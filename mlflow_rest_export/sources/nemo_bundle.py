@@ -104,10 +104,10 @@ def _result(path: Path, options: ReadOptions) -> Result:
         values.score(benchmark.name, "runtime", _runtime(path))
     for name, category in (benchmark.categories or {}).items():
         values.score(benchmark.name, f"categories/{name}", category)
-    values.settings(bundle.config)
     for name in ("sdk_version", "n_results", "timestamp"):
         values.setting(RUN, name, getattr(bundle, name))
     values.setting(RUN, "repeats", benchmark.repeats)
+    values.settings(bundle.config)
     values.tag("benchmark", benchmark.name)
     values.tag("nemo_run_id", bundle.run_id)
     values.tag("config_hash", bundle.config_hash)

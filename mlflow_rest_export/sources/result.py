@@ -55,6 +55,8 @@ def runs(result: Result, *, per_task: bool) -> Iterator[RunRecord]:
     The parent is the same run either way, so asking for children later adds them to it. A result of one task
     has no children: they would say the same again.
     """
+    if result.model:
+        _take_model_id(result.values, result.model)
     tasks = result.tasks if per_task and len(result.tasks) > 1 else ()
     yield _record(result, with_children=bool(tasks))
     for task in tasks:
@@ -84,7 +86,7 @@ def _record(result: Result, *, with_children: bool) -> RunRecord:
         end_time=result.end_time,
         status=result.status,
         metrics=result.values.points(result.end_time),
-        params={**_model_param(result), **result.values.params},
+        params=result.values.params,
         tags={**_tags(result, result.task or (names[0] if len(names) == 1 else "")), **result.values.tags},
         artifacts=result.artifacts,
         datasets=tuple(dict.fromkeys(result.datasets.values())),
@@ -116,7 +118,14 @@ def _name(result: Result, what: str) -> str:
 
 
 def _model_param(result: Result) -> dict[str, str]:
-    return {"model_id": result.model} if result.model else {}
+    return {"model_id": result.values.params["model_id"]} if result.model else {}
+
+
+def _take_model_id(values: RunValues, model: str) -> None:
+    """Let ``model_id`` be the model, and what the result itself calls so a param of another name."""
+    own = values.params.pop("model_id", None)
+    values.setting(RUN, "model_id", model)
+    values.setting(RUN, "model_id", own)
 
 
 def _tags(result: Result, task: str) -> dict[str, str]:
