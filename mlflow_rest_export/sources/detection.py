@@ -14,13 +14,13 @@ from mlflow_rest_export.sources import (
     folders,
     helm,
     inspect_ai,
-    json_files,
     junit,
     lighteval,
     lm_eval,
     mlruns,
     nemo_bundle,
     table,
+    table_rows,
 )
 from mlflow_rest_export.sources.nemo import folders as nemo_folders
 from mlflow_rest_export.sources.nemo import launcher
@@ -30,8 +30,10 @@ Found = RunRecord | Unreadable
 
 AUTO = "auto"
 
-_RESULT_NAMES = ("results_*.json", "eval-*.json", "*.eval", "run_spec.json")
-"""What evaluators call their results: one of such a name that is broken is told, not passed over."""
+_RESULT_NAMES = ("results_[0-9]*.json", "eval-[0-9]*.json", "*.eval", "run_spec.json")
+"""What evaluators call their results: what is called so and is none is told, not passed over."""
+_MAY_BE_RESULTS = ("results_*.json", "eval-*.json")
+"""The same, but only when it is broken: people use such names for other things, too."""
 
 
 class Format(Protocol):
@@ -156,23 +158,31 @@ def _one(path: Path, options: ReadOptions, fitting: list[Format]) -> Iterator[Fo
 
 def _broken(path: Path) -> str:
     """Say what is wrong with a file that is called like a result and is none; "" when nothing is."""
-    if not any(fnmatch.fnmatchcase(path.name, pattern) for pattern in _RESULT_NAMES):
-        return ""
-    if path.suffix == ".eval":
-        return f"{path}: it is no Inspect log, or a damaged one"
-    return _mistake(path)
+    if any(fnmatch.fnmatchcase(path.name, pattern) for pattern in _RESULT_NAMES):
+        of_others = any(module is not table and module.recognises(path) for module in formats)
+        return "" if of_others else _why(path)
+    may_be = any(fnmatch.fnmatchcase(path.name, pattern) for pattern in _MAY_BE_RESULTS)
+    return _mistake(path) if may_be else ""
 
 
 def _why(path: Path) -> str:
     """Say why a file is no result: because it is broken, or because nobody knows its form."""
     unknown = f"{path}: its format is not known; say with --format which of {', '.join(names()[1:])} it is"
-    return (_mistake(path) if path.suffix.lower() == ".json" else "") or unknown
+    return _mistake(path) or unknown
 
 
 def _mistake(path: Path) -> str:
-    """Say what is wrong with a JSON file; "" when nothing is."""
+    """Say what is wrong with a file, as the reader of what it is called like says it; "" when nothing is."""
+    suffix = path.suffix.lower()
+    if suffix == ".xml" or suffix in table_rows.BY_LINE:
+        module = junit if suffix == ".xml" else table
+        found = next(module.read(path, ReadOptions()))
+        return found.reason if isinstance(found, Unreadable) else ""
+    if suffix == ".eval":
+        return f"{path}: it is no Inspect log, or a damaged one"
     try:
-        json_files.read_json(path)
+        if suffix in table_rows.SUFFIXES:
+            table_rows.document(path)
     except SourceError as error:
         return str(error)
     return ""

@@ -63,7 +63,7 @@ class _Log(BaseModel):
 def recognises(path: Path) -> bool:
     """Say whether a file has the form of Every Eval Ever."""
     found = json_files.outline(path) if path.is_file() else {}
-    return found.get("evaluation_results") == "[" and {"schema_version", "model_info"} <= found.keys()
+    return {"evaluation_results", "schema_version", "model_info"} <= found.keys()
 
 
 def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:

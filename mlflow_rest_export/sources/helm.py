@@ -69,7 +69,7 @@ def recognises(path: Path) -> bool:
     if path.is_file():
         return path.name in {_SPEC, _STATS} and recognises(path.parent)
     found = json_files.outline(path / _SPEC) if (path / _SPEC).is_file() else {}
-    return found.get("adapter_spec") == "{" and found.get("scenario_spec") == "{"
+    return {"adapter_spec", "scenario_spec"} <= found.keys()
 
 
 def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:

@@ -112,8 +112,8 @@ def recognises(path: Path) -> bool:
         return False
     if not zip_members.is_archive(path):
         found = json_files.outline(path)
-        numbered = found.get("version", "").isdigit()
-        return numbered and found.get("eval") == "{" and not {"plan", "status"}.isdisjoint(found)
+        mark = "plan" in found or (found.get("eval") == "{" and "status" in found)
+        return mark and {"version", "eval"} <= found.keys()
     try:
         return bool(zip_members.find(path, {_HEADER, _START}))
     except (SourceError, OSError):

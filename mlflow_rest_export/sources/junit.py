@@ -42,6 +42,8 @@ class _Suite:
     attributes: dict[str, str]
     outermost: bool
     counted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTS, 0))
+    inner: list[_Suite] = field(default_factory=list)
+    """The suites inside it."""
     properties: list[tuple[str, str]] = field(default_factory=list)
 
     def number(self, name: str) -> float | None:
@@ -49,9 +51,12 @@ class _Suite:
         return times.number(self.attributes.get(name, "").replace(",", "").strip() or None)
 
     def count(self, name: str) -> float:
-        """Give how many tests, failures, errors or skipped there are: as told, else as counted."""
+        """Give how many tests, failures, errors or skipped there are: as told, else as counted.
+
+        The counts of suites that have some include those of the suites inside.
+        """
         told = self.number(name)
-        return self.counted[name] if told is None else told
+        return self.counted[name] + sum(inner.count(name) for inner in self.inner) if told is None else told
 
     @property
     def name(self) -> str:
@@ -121,6 +126,8 @@ class _Reader:
             raise _Halt(f"it has more than {MAX_SUITES} suites")
         suite = _Suite(attributes, outermost=not self.open_suites)
         self.suites.append(suite)
+        if self.open_suites:
+            self.open_suites[-1].inner.append(suite)
         self.open_suites.append(suite)
 
 

@@ -46,7 +46,7 @@ class _File(BaseModel):
 def recognises(path: Path) -> bool:
     """Say whether a file holds results of lighteval."""
     found = json_files.outline(path) if path.is_file() else {}
-    return found.get("config_general") == "{" and found.get("results") == "{"
+    return {"config_general", "results"} <= found.keys()
 
 
 def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:

@@ -52,9 +52,10 @@ class _File(BaseModel):
 def recognises(path: Path) -> bool:
     """Say whether a file holds results of lm-evaluation-harness."""
     found = json_files.outline(path) if path.is_file() else {}
-    if found.get("results") != "{" or "config_general" in found:
+    if "results" not in found or "config_general" in found:
         return False
-    return bool(_MARKS & found.keys()) or {"versions", "config"} <= found.keys()
+    marks = len(_MARKS & found.keys()) + ({"versions", "config"} <= found.keys())
+    return marks > (found["results"] != "{")  # a table may have a column of one of these names
 
 
 def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:

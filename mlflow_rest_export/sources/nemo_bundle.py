@@ -68,7 +68,8 @@ def recognises(path: Path) -> bool:
     found = json_files.outline(path) if path.is_file() else {}
     if path.name == _CHECKPOINT:
         return found.get("failed_benchmarks") == "{" and bool(_failures(path))
-    return found.get("benchmark") == "{" and {"run_id", "config_hash"} <= found.keys()
+    mark = found.get("benchmark") == "{" or "n_results" in found  # a table may have the other columns
+    return mark and {"benchmark", "run_id", "config_hash"} <= found.keys()
 
 
 def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mlflow_rest_export import marks
-from mlflow_rest_export.records import Artifact, Dataset, Lookup, RunRecord, RunStatus
+from mlflow_rest_export.records import Adjustment, Artifact, Dataset, Lookup, RunRecord, RunStatus
 from mlflow_rest_export.sources.run_values import RUN, RunValues
 
 _SHOWN = 80
@@ -57,6 +57,8 @@ def runs(result: Result, *, per_task: bool) -> Iterator[RunRecord]:
     """
     if result.model:
         _take_model_id(result.values, result.model)
+    if not any(_is_score(task, key) for task, scores in result.values.scores.items() for key in scores):
+        result.values.adjustments.append(Adjustment("metrics", "", "", "the result holds no score"))
     tasks = result.tasks if per_task and len(result.tasks) > 1 else ()
     yield _record(result, with_children=bool(tasks))
     for task in tasks:
@@ -111,6 +113,10 @@ def _child(result: Result, task: str) -> RunRecord:
         datasets=(result.datasets[task],) if task in result.datasets else (),
         parent_key=key,
     )
+
+
+def _is_score(task: str, key: str) -> bool:
+    return key != f"{task}/n_samples" and not (task == RUN and key.startswith("usage"))
 
 
 def _name(result: Result, what: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -38,6 +38,16 @@ _CONFIGS = frozenset({".json", ".yaml", ".yml"})
 Border = TypeVar("Border", bound=BaseModel)
 
 
+_MISTAKES = {
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "it should be an object"),
+    **dict.fromkeys(("list_type", "tuple_type"), "it should be a list"),
+    **dict.fromkeys(("string_type", "string_sub_type", "string_unicode"), "it should be a text"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "it should be true or false"),
+    "missing": "it is missing",
+}
+"""pydantic's kinds of mistakes, in words for people who know the file and not our models."""
+
+
 def records(
     path: Path, options: ReadOptions, build: Callable[[Path, ReadOptions], Result]
 ) -> Iterator[RunRecord | Unreadable]:
@@ -65,8 +75,13 @@ def checked(model: type[Border], document: object, path: Path) -> Border:
     place = one_line(".".join(str(part) for part in mistakes[0]["loc"]))
     where = f" {place}:" if place else ""
     more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
-    said = mistakes[0]["msg"]
-    raise SourceError(f"{path}:{where} {said[:1].lower()}{said[1:]}{more}")
+    raise SourceError(f"{path}:{where} {_said(mistakes[0])}{more}")
+
+
+def _said(mistake: Mapping[str, Any]) -> str:
+    """Say a mistake without pydantic's own terms."""
+    said = _MISTAKES.get(mistake["type"]) or mistake["msg"].removeprefix("Value error, ")
+    return f"{said[:1].lower()}{said[1:]}"
 
 
 def identity(*paths: Path) -> str:

@@ -23,7 +23,9 @@ MAX_CELLS = 10_000
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _LINES = frozenset({".jsonl", ".ndjson"})
 _YAML = frozenset({".yaml", ".yml"})
-SUFFIXES = frozenset({*_SEPARATORS, *_LINES, *_YAML, ".json"})
+BY_LINE = frozenset({*_SEPARATORS, *_LINES})
+"""Endings of the files that are read row by row."""
+SUFFIXES = frozenset({*BY_LINE, *_YAML, ".json"})
 """Endings of the files that may be tables: nothing inside a CSV file says that it is one."""
 
 Row = dict[str, object]
@@ -42,7 +44,7 @@ def rows(path: Path) -> Iterator[Row]:
         elif suffix in _LINES:
             yield from _json_lines(path)
         else:
-            yield from _document(path, load_yaml(path) if suffix in _YAML else read_json(path))
+            yield from _rows_of(path, document(path))
     except OSError as error:
         raise SourceError(f"cannot read {path}: {why(error)}") from error
 
@@ -85,7 +87,16 @@ def _json_lines(path: Path) -> Iterator[Row]:
         yield _flat(path, value, f":{number}")
 
 
-def _document(path: Path, document: object) -> Iterator[Row]:
+def document(path: Path) -> object:
+    """Read a JSON or YAML file.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    return load_yaml(path) if path.suffix.lower() in _YAML else read_json(path)
+
+
+def _rows_of(path: Path, document: object) -> Iterator[Row]:
     if isinstance(document, list):
         for number, row in enumerate(document, 1):
             yield _flat(path, row, f": row {number}")

@@ -72,4 +72,7 @@ def _is_results_file(path: Path) -> bool:
     except SourceError:
         document = None
     # What is empty or broken shows no content: it is taken by its name, so that its own error is told.
-    return is_results(document) or (document is None and path.name == folders.RESULTS)
+    named = path.name == folders.RESULTS
+    return is_results(document) or (
+        named and (document is None or (isinstance(document, dict) and "results" in document))
+    )

@@ -110,8 +110,9 @@ def test_two_scores_of_one_name_both_arrive(tmp_path: Path) -> None:
 
 
 def test_results_that_differ_in_their_settings_alone_both_arrive_with_them(tmp_path: Path) -> None:
-    settings = [{"generation_config": {"generation_args": {"temperature": heat}}} for heat in (0.1, 0.9)]
-    path = written(tmp_path, "a.json", small(*(scored(score=0.5, **each) for each in settings)))
+    settings = [{"generation_args": {"temperature": heat}} for heat in (0.1, 0.9)]
+    results = [scored(score=0.5, generation_config=each) for each in settings]
+    path = written(tmp_path, "a.json", small(*results))
 
     record = one(every_eval_ever.read, path)
 
@@ -176,4 +177,4 @@ def test_a_missing_member_is_told(tmp_path: Path) -> None:
 
     said = reason(every_eval_ever.read, path)
 
-    assert said == f"{path}: evaluation_results.0.evaluation_name: field required"
+    assert said == f"{path}: evaluation_results.0.evaluation_name: it is missing"

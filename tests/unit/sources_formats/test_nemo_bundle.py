@@ -134,7 +134,7 @@ def test_a_checkpoint_without_failures_is_passed_over(tmp_path: Path) -> None:
     assert not nemo_bundle.recognises(BUNDLES / "checkpoint.json")
     assert not nemo_bundle.recognises(written(tmp_path, "checkpoint.json", {"failed_benchmarks": []}))
     assert not nemo_bundle.recognises(written(tmp_path, "checkpoint.json", '{"failed_benchmarks": {"a"'))
-    assert "field required" in reason(nemo_bundle.read, BUNDLES / "checkpoint.json")
+    assert "it is missing" in reason(nemo_bundle.read, BUNDLES / "checkpoint.json")
 
 
 def test_only_bundles_are_recognised(tmp_path: Path) -> None:
@@ -161,4 +161,4 @@ def test_a_missing_member_is_told(tmp_path: Path) -> None:
     del bundle["benchmark"]["scores"]
     path = written(tmp_path, "e.json", bundle)
 
-    assert reason(nemo_bundle.read, path) == f"{path}: benchmark.scores: field required"
+    assert reason(nemo_bundle.read, path) == f"{path}: benchmark.scores: it is missing"

@@ -112,6 +112,28 @@ def test_of_equal_params_and_tags_every_text_arrives_and_the_same_text_once() ->
     ]
 
 
+@pytest.mark.parametrize(
+    ("task", "name", "value", "expected"),
+    [
+        ("t", "acc", 0.5, 0),
+        ("t", "n_samples", 5, 1),
+        ("t", "acc", "0.5", 1),
+        (RUN, "usage/m/tokens", 5, 1),
+        (RUN, "all/em", 1, 0),
+    ],
+)
+def test_a_result_that_holds_no_score_says_so(task: str, name: str, value: object, expected: int) -> None:
+    values = RunValues()
+    values.score(task, name, value)
+    result = Result(
+        format="f", identity="0", label="l", evaluator="e", model="", start_time=1, end_time=2, values=values
+    )
+
+    (record,) = runs(result, per_task=False)
+
+    assert [note.reason for note in record.adjustments] == ["the result holds no score"] * expected
+
+
 def test_what_a_result_itself_calls_model_id_does_not_replace_the_model() -> None:
     values = taken(1.0)
     values.setting(RUN, "model_id", "other")
