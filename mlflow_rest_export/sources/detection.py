@@ -182,7 +182,9 @@ def _mistake(path: Path) -> str:
         return f"{path}: it is no Inspect log, or a damaged one"
     try:
         if suffix in table_rows.SUFFIXES:
-            table_rows.document(path)
+            said = table_rows.document(path)
+            if isinstance(said, dict):
+                next(table_rows.rows(path), None)
     except SourceError as error:
         return str(error)
     return ""

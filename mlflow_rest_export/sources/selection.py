@@ -40,6 +40,10 @@ def read(
                 told.add(record)
                 yield record
             continue
+        if options.columns and not record.key.startswith("table:"):
+            reason = "--map names columns of tables, and this is none; leave it out or say --format table"
+            yield Unreadable(record.label, f"{record.label}: {reason}")
+            continue
         identity, fingerprint = (record.experiment, record.key), _fingerprint(record)
         if identity not in seen:
             seen[identity] = (_place(record), fingerprint)

@@ -21,7 +21,6 @@ from mlflow_rest_export.sources.result import one_line
 from mlflow_rest_export.sources.secret_fields import concealed
 from mlflow_rest_export.sources.table_columns import (
     Columns,
-    absent,
     as_number,
     as_step,
     as_time,
@@ -154,7 +153,7 @@ def _points(table: _Table, row: Row, number: int, count: int) -> Iterator[Metric
     for name in columns.of("timestamp"):
         time = as_time(row.get(name), f"{place} column {name}")
     for name in columns.of("metric"):
-        if not absent(row.get(name)):
+        if not columns.lacks(name, row):
             yield Metric(name, as_number(row[name], f"{place} column {name}"), time, step)
 
 

@@ -28,6 +28,9 @@ BY_LINE = frozenset({*_SEPARATORS, *_LINES})
 SUFFIXES = frozenset({*BY_LINE, *_YAML, ".json"})
 """Endings of the files that may be tables: nothing inside a CSV file says that it is one."""
 
+UNNAMED = "Unnamed: "
+"""How the name of a column begins that has none; its number follows."""
+
 Row = dict[str, object]
 
 
@@ -54,6 +57,8 @@ def _separated(path: Path, separator: str) -> Iterator[Row]:
     reader = csv.reader(lines, delimiter=separator, strict=True)
     try:
         names = next(reader, [])
+        # pandas writes its index without a name, and reads such a column back under this one.
+        names = [name or f"{UNNAMED}{number}" for number, name in enumerate(names)]
         _check_names(path, names)
         for cells in reader:
             lines.taken = 0

@@ -117,6 +117,17 @@ def test_two_versions_of_one_result_are_not_mixed(tmp_path: Path) -> None:
     )
 
 
+def test_columns_are_no_matter_of_other_formats_than_tables() -> None:
+    options = ReadOptions(columns={"acc": "metric"})
+
+    (found,) = selection.read([str(LM_EVAL)], options, format_name="auto", exec_db=Path("none"))
+
+    assert found == Unreadable(
+        str(LM_EVAL),
+        f"{LM_EVAL}: --map names columns of tables, and this is none; leave it out or say --format table",
+    )
+
+
 def test_a_parent_and_its_children_are_all_given() -> None:
     assert len(read(LM_EVAL, per_task=True)) == 3
 
@@ -230,6 +241,7 @@ def test_results_of_other_formats_than_the_one_asked_for_are_no_mistakes(tmp_pat
         ("a.jsonl", '{"acc":', ":1: the file ends in the middle"),
         ("a.yaml", "acc: 1\n---\nacc: 2\n", ":2:1: "),
         ("a.yaml", "acc: !!python/object:os.system 1\n", ":1:"),
+        ("a.json", '{"a": {"b": 1}, "a/b": 2}', ': "a/b" stands twice'),
         ("a.json", b"\xff\xfe{", ":1:1: the file is not UTF-8 text"),
         ("a.xml", "<!DOCTYPE a><testsuite/>", ": it has a document type declaration, which results have not"),
     ],
