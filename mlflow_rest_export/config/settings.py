@@ -173,7 +173,7 @@ class Settings(BaseModel):
         for kind in ("step", "timestamp"):
             columns = [name for name, made in kinds.items() if made == kind]
             if len(columns) > 1:
-                said = f"makes {' and '.join(columns)} a {kind}; a table has one"
+                said = f"map makes {' and '.join(columns)} a {kind}; a table has one"
                 raise PydanticCustomError("setting", "{said}", {"said": said})
         return kinds
 
