@@ -105,7 +105,11 @@ def _result(path: Path, options: ReadOptions) -> Result:
         end_time=max(times_found, default=retrieved),
         values=values,
         artifacts=result_files.uploads(
-            path, options, values.adjustments, neighbours=_samples(path, details), settings=document
+            path,
+            options,
+            values.adjustments,
+            neighbours=_samples(path, details),
+            mask=result_files.json_mask(path, document),
         ),
         datasets=found,
     )

@@ -107,7 +107,8 @@ def _result(folder: Path, options: ReadOptions) -> Result:
             options,
             values.adjustments,
             neighbours=result_files.beside(spec_file, "*.json"),
-            settings=document,
+            configs=(_SCENARIO,),
+            mask=result_files.json_mask(spec_file, document),
         ),
         datasets=_dataset(folder, spec, task),
     )

@@ -146,7 +146,12 @@ def _result(path: Path, options: ReadOptions) -> Result:
         end_time=times.from_iso(log.stats and log.stats.completed_at) or start,
         values=values,
         status=_STATUS.get(log.status, RunStatus.FAILED),
-        artifacts=result_files.uploads(path, options, values.adjustments),
+        artifacts=result_files.uploads(
+            path,
+            options,
+            values.adjustments,
+            mask=result_files.json_mask(path, document, leave=_SAMPLES),
+        ),
         datasets=_dataset(log.eval),
     )
 

@@ -55,7 +55,8 @@ def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
 
 
 def _result(path: Path, options: ReadOptions) -> Result:
-    file = result_files.checked(_File, json_files.read_members(path), path)
+    document = json_files.read_members(path)
+    file = result_files.checked(_File, document, path)
     general = file.config_general
     values = RunValues()
     names, configs = _names(file.results), _configs(file)
@@ -83,7 +84,11 @@ def _result(path: Path, options: ReadOptions) -> Result:
         end_time=end,
         values=values,
         artifacts=result_files.uploads(
-            path, options, values.adjustments, neighbours=_details(path), settings=general
+            path,
+            options,
+            values.adjustments,
+            neighbours=_details(path),
+            mask=result_files.json_mask(path, document),
         ),
         datasets=_datasets(file, names, configs),
     )

@@ -23,6 +23,7 @@ NAME = "lm-eval"
 _MARKS = frozenset({"n-shot", "configs", "group_subtasks", "higher_is_better", "task_hashes", "git_hash"})
 _NOT_SCORES = frozenset({"name", "alias", "sample_len", "sample_count", " "})
 """Members of a task's results that are no scores; ``" "`` is the placeholder of groups without any."""
+_SAMPLES = ("samples",)
 _SETTINGS = (
     *("lm_eval_version", "transformers_version", "model_source", "max_length", "system_instruction"),
     *("fewshot_as_multiturn", "chat_template", "total_evaluation_time_seconds"),
@@ -64,7 +65,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
 
 
 def _result(path: Path, options: ReadOptions) -> Result:
-    document = json_files.read_members(path, leave=("samples",))
+    document = json_files.read_members(path, leave=_SAMPLES)
     file = result_files.checked(_File, document, path)
     values = RunValues()
     for task, scores in (file.groups or {}).items():
@@ -90,7 +91,11 @@ def _result(path: Path, options: ReadOptions) -> Result:
         end_time=times.after(start, file.total_evaluation_time_seconds) or start,
         values=values,
         artifacts=result_files.uploads(
-            path, options, values.adjustments, neighbours=_samples(path), settings=file.config
+            path,
+            options,
+            values.adjustments,
+            neighbours=_samples(path),
+            mask=result_files.json_mask(path, document, leave=_SAMPLES),
         ),
         datasets=_datasets(file),
     )

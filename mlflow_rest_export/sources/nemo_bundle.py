@@ -95,7 +95,8 @@ def _failures(checkpoint: Path) -> dict[str, str]:
 
 
 def _result(path: Path, options: ReadOptions) -> Result:
-    bundle = result_files.checked(_Bundle, json_files.read_members(path), path)
+    document = json_files.read_members(path)
+    bundle = result_files.checked(_Bundle, document, path)
     benchmark = bundle.benchmark
     values = RunValues()
     values.score(benchmark.name, "n_samples", benchmark.samples)
@@ -129,7 +130,7 @@ def _result(path: Path, options: ReadOptions) -> Result:
             options,
             values.adjustments,
             neighbours=result_files.beside(path, *_NEIGHBOURS),
-            settings=bundle.config,
+            mask=result_files.json_mask(path, document),
         ),
     )
 

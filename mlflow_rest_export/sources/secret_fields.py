@@ -49,6 +49,10 @@ _POINTER = re.compile(
 )
 
 _NAME = "(?:" + "|".join(sorted((name.replace("_", "[_-]?") for name in _NAMES), key=len, reverse=True)) + ")"
+NAME_PATTERN = _NAME
+"""Matches the names that mean a secret, in lower case."""
+NAME_ENDS = frozenset(name.rpartition("_")[2] for name in _NAMES)
+"""The last words of these names: a text without any of them names no secret."""
 _LITERAL_START = r"(?![${<%*])"
 _SIGNED = "sig|signature|x-(?:amz|goog)-(?:signature|credential|security-token)"
 _INLINE = tuple(
@@ -98,6 +102,11 @@ def concealed(names: Names, value: object, *, known: Iterable[str] = ()) -> obje
     if not isinstance(value, str):
         return value
     return _without_inline(text, known)
+
+
+def is_pointer(text: str) -> bool:
+    """Say whether a text only points to a secret, such as the name of a variable."""
+    return _POINTER.fullmatch(text) is not None
 
 
 def known_secrets(leaves: Iterable[tuple[Names, object]]) -> tuple[str, ...]:
@@ -153,4 +162,4 @@ def _names_secret(names: Names, *, text: bool) -> bool:
 
 @lru_cache(maxsize=4096)
 def _is_exact(name: str) -> bool:
-    return re.sub("[_-]", "", name).lower() in _EXACT
+    return re.sub("[_-]", "", name).strip().lower() in _EXACT

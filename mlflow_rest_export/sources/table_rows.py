@@ -20,10 +20,11 @@ MAX_ROW_LINES = 1000
 MAX_CELLS = 10_000
 """Most cells in one row."""
 
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+"""What parts the cells of a table that has such an ending."""
 _LINES = frozenset({".jsonl", ".ndjson"})
 _YAML = frozenset({".yaml", ".yml"})
-BY_LINE = frozenset({*_SEPARATORS, *_LINES})
+BY_LINE = frozenset({*SEPARATORS, *_LINES})
 """Endings of the files that are read row by row."""
 SUFFIXES = frozenset({*BY_LINE, *_YAML, ".json"})
 """Endings of the files that may be tables: nothing inside a CSV file says that it is one."""
@@ -42,8 +43,8 @@ def rows(path: Path) -> Iterator[Row]:
     """
     suffix = path.suffix.lower()
     try:
-        if suffix in _SEPARATORS:
-            yield from _separated(path, _SEPARATORS[suffix])
+        if suffix in SEPARATORS:
+            yield from _separated(path, SEPARATORS[suffix])
         elif suffix in _LINES:
             yield from _json_lines(path)
         else:

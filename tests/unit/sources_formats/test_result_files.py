@@ -8,15 +8,16 @@ from result_samples import written
 
 from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.records import Adjustment
+from mlflow_rest_export.sources.masked_files import MAX_MASKED
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import one_line
 from mlflow_rest_export.sources.result_files import (
-    MAX_MASKED,
     Objects,
     beside,
     changed,
     checked,
     identity,
+    json_mask,
     uploads,
 )
 
@@ -34,9 +35,14 @@ class _Whole(BaseModel):
     inner: _Inner
 
 
+def cannot(why: str) -> str:
+    return f"it may hold secrets that cannot be masked: {why}; take them out to have it uploaded"
+
+
 def uploaded(path: Path, *, settings: object = SETTINGS, near: tuple[Path, ...] = ()) -> dict[str, object]:
     notes: list[Adjustment] = []
-    found = uploads(path, ReadOptions(), notes, neighbours=near, settings=settings)
+    mask = json_mask(path, settings)
+    found = uploads(path, ReadOptions(), notes, neighbours=near, configs=("scenario.json",), mask=mask)
     return {
         **{artifact.path: artifact.content for artifact in found},
         **{f"note {note.field}": note.reason for note in notes},
@@ -64,12 +70,8 @@ def test_a_file_whose_secrets_cannot_be_masked_is_left_out_and_noted(tmp_path: P
     with large.open("r+b") as file:
         file.truncate(MAX_MASKED + 1)
 
-    assert uploaded(broken) == {
-        "note artifact a.json": "it may hold secrets that cannot be masked: it is not UTF-8 text"
-    }
-    assert uploaded(large) == {
-        "note artifact b.json": "it may hold secrets that cannot be masked: it is larger than 32 MiB"
-    }
+    assert uploaded(broken) == {"note artifact a.json": cannot("it is not UTF-8 text")}
+    assert uploaded(large) == {"note artifact b.json": cannot("it is larger than 32 MiB")}
 
 
 def test_configs_beside_a_result_are_masked(tmp_path: Path) -> None:
