@@ -10,26 +10,24 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mlflow_rest_export.sources.secret_fields import MASK, NAME_ENDS, NAME_PATTERN, is_pointer
+from mlflow_rest_export.sources.secret_fields import MASK, is_pointer, means_secret
 
-_VALUE = rb"(?![${<%*])(?=[^\s\"\\]*\d)(?:[^\s\"\\]|\\/){8,}"
-_ENDS = tuple(f"{word}{quote}".encode() for word in sorted(NAME_ENDS) for quote in ('"', '\\"'))
-_STARTS = (b"nvapi-", b"hf_", b"sk-", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"glpat-", b"dapi")
-_SECRETS = (
-    # a field, also of JSON that stands in a text of JSON
+_COLON = re.compile(rb'"\s*:\s*\\*"')
+"""Between the name of a field and its text, also in JSON that stands in a text of JSON."""
+_LONGEST_NAME = 64
+_CREDENTIAL = re.compile(
+    rb"(?i)(?P<keep>(?:(?:bearer|basic|token)\s+)?)"
+    rb"(?P<hide>(?![${<%*])(?=[^\s\"\\]*\d)(?:[^\s\"\\]|\\/){8,})"
+)
+_INLINE = (
     (
-        _ENDS,
-        re.compile(
-            rb'(?i)(?P<keep>"%b\\*"\s*:\s*\\*"(?:(?:bearer|basic|token)\s+)?)(?P<hide>%b)'
-            % (NAME_PATTERN.encode(), _VALUE)
-        ),
+        (b"bearer",),
+        re.compile(rb"(?i)(?P<keep>\bbearer\s+)(?P<hide>(?=[\w.~+/=-]*\d)[\w.~+/=-]{16,})"),
     ),
-    ((b"bearer",), re.compile(rb"(?i)(?P<keep>\bbearer\s+)(?P<hide>(?=[\w.~+/=-]*\d)[\w.~+/=-]{16,})")),
     (
-        _STARTS,
+        (b"nvapi-", b"hf_", b"sk-"),
         re.compile(
-            rb"(?P<keep>\b(?:nvapi-|hf_|sk-(?:proj-|ant-|or-)?|gh[pousr]_|glpat-|dapi))"
-            rb"(?P<hide>(?=[\w-]*\d)[A-Za-z0-9]{20}[\w-]*)"
+            rb"(?P<keep>\b(?:nvapi-|hf_|sk-(?:proj-|ant-|or-)?))(?P<hide>(?=[\w-]*\d)[A-Za-z0-9]{20}[\w-]*)"
         ),
     ),
 )
@@ -42,6 +40,31 @@ _OVERLAP = 8 << 10
 
 def mask_data(data: bytes) -> tuple[bytes, int]:
     """Mask the secrets of UTF-8 text, every other byte as it was; give also how many there are."""
+    data, count = _without_fields(data)
+    lower = data.lower()
+    for hints, pattern in _INLINE:
+        if any(hint in lower for hint in hints):
+            data, found = _substituted(pattern, data)
+            count += found
+    return data, count
+
+
+def _without_fields(data: bytes) -> tuple[bytes, int]:
+    """Mask the values of fields whose name means a secret."""
+    parts: list[bytes] = []
+    at = 0
+    for colon in _COLON.finditer(data):
+        before = data[max(0, colon.start() - _LONGEST_NAME) : colon.start()].rstrip(b"\\")
+        if not means_secret(before.rpartition(b'"')[2].decode("utf-8", "replace")):
+            continue
+        value = _CREDENTIAL.match(data, colon.end())
+        if value and not is_pointer(value["hide"].decode("utf-8", "replace")):
+            parts += [data[at : value.start("hide")], MASK.encode()]
+            at = value.end()
+    return b"".join([*parts, data[at:]]), len(parts) // 2
+
+
+def _substituted(pattern: re.Pattern[bytes], data: bytes) -> tuple[bytes, int]:
     count = 0
 
     def hide(match: re.Match[bytes]) -> bytes:
@@ -51,11 +74,7 @@ def mask_data(data: bytes) -> tuple[bytes, int]:
         count += 1
         return match["keep"] + MASK.encode()
 
-    lower = data.lower()
-    for hints, pattern in _SECRETS:
-        if any(hint in lower for hint in hints):
-            data = pattern.sub(hide, data)
-    return data, count
+    return pattern.sub(hide, data), count
 
 
 def holds_secret(path: Path) -> bool:

@@ -49,10 +49,6 @@ _POINTER = re.compile(
 )
 
 _NAME = "(?:" + "|".join(sorted((name.replace("_", "[_-]?") for name in _NAMES), key=len, reverse=True)) + ")"
-NAME_PATTERN = _NAME
-"""Matches the names that mean a secret, in lower case."""
-NAME_ENDS = frozenset(name.rpartition("_")[2] for name in _NAMES)
-"""The last words of these names: a text without any of them names no secret."""
 _LITERAL_START = r"(?![${<%*])"
 _SIGNED = "sig|signature|x-(?:amz|goog)-(?:signature|credential|security-token)"
 _INLINE = tuple(
@@ -155,11 +151,12 @@ def _names_secret(names: Names, *, text: bool) -> bool:
     if names[:1] == ("results",):
         return False
     texts = [name for name in names if isinstance(name, str)]
-    if any(_is_exact(name) for name in (texts if text else texts[-1:])):
+    if any(means_secret(name) for name in (texts if text else texts[-1:])):
         return True
     return bool(texts) and _is_environment(names) and bool(re.fullmatch(_VARIABLE, texts[-1]))
 
 
 @lru_cache(maxsize=4096)
-def _is_exact(name: str) -> bool:
+def means_secret(name: str) -> bool:
+    """Say whether a name means a secret, and does not merely contain such a word."""
     return re.sub("[_-]", "", name).strip().lower() in _EXACT
