@@ -34,7 +34,18 @@ _STATUS = {
     "started": RunStatus.FAILED,
 }
 _SETTINGS = (
-    *("task", "task_version", "task_args", "model", "model_args", "model_base_url", "model_generate_config"),
+    *(
+        "task",
+        "task_version",
+        "task_args",
+        "task_args_passed",
+        "task_attribs",
+        "solver_args_passed",
+        "model",
+        "model_args",
+        "model_base_url",
+        "model_generate_config",
+    ),
     *("model_roles", "solver", "solver_args", "sandbox", "config", "packages", "metadata", "dataset"),
 )
 _TAGS = ("eval_id", "run_id", "task_id", "eval_set_id", "task_file", "task_registry_name")
