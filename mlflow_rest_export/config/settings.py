@@ -169,6 +169,16 @@ class Settings(BaseModel):
             raise PydanticCustomError("setting", "token_file and token_command are both given; keep one")
         return self
 
+    @field_validator("map", mode="after")
+    @classmethod
+    def _one_axis(cls, kinds: dict[str, ColumnKind]) -> dict[str, ColumnKind]:
+        for kind in ("step", "timestamp"):
+            columns = [name for name, made in kinds.items() if made == kind]
+            if len(columns) > 1:
+                said = f"map makes {' and '.join(columns)} a {kind}; a table has one"
+                raise PydanticCustomError("setting", "{said}", {"said": said})
+        return kinds
+
     def read_options(self) -> ReadOptions:
         """Give the part that shapes what a source reads."""
         return ReadOptions(

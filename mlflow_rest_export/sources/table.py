@@ -10,18 +10,19 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mlflow_rest_export import marks
-from mlflow_rest_export.errors import SourceError
+from mlflow_rest_export.errors import SourceError, why
 from mlflow_rest_export.records import Lookup, Metric, RunRecord, Unreadable
 from mlflow_rest_export.sources import result_files
+from mlflow_rest_export.sources.masked_files import Mask, cells_mask, config_mask, lines_mask
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import one_line
 from mlflow_rest_export.sources.secret_fields import concealed
 from mlflow_rest_export.sources.table_columns import (
     Columns,
-    absent,
     as_number,
     as_step,
     as_time,
@@ -29,7 +30,7 @@ from mlflow_rest_export.sources.table_columns import (
     is_number,
 )
 from mlflow_rest_export.sources.table_points import PointStore, TablePoints
-from mlflow_rest_export.sources.table_rows import SUFFIXES, Row, rows
+from mlflow_rest_export.sources.table_rows import SEPARATORS, SUFFIXES, Row, rows
 
 NAME = "table"
 
@@ -38,6 +39,8 @@ MAX_RUNS = 1000
 _TEXTS = 32 << 20
 """Most characters that the params and tags of all runs of a table may have."""
 _MODEL_COLUMNS = ("model_id", "model", "model_name")
+_ANY = "any text 1"
+"""What only the name of its column can make a secret."""
 _DOCUMENTS = frozenset({".json", ".yaml", ".yml"})
 
 _Group = tuple[tuple[str, str], ...]
@@ -84,7 +87,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
         said = str(error)
         yield Unreadable(str(path), said if str(path) in said else f"{path}: {said}")
     except OSError as error:
-        yield Unreadable(str(path), f"cannot read {path}: {(error.strerror or str(error)).lower()}")
+        yield Unreadable(str(path), f"cannot read {path}: {why(error)}")
     else:
         yield from records
 
@@ -132,22 +135,21 @@ def _points(table: _Table, row: Row, number: int, count: int) -> Iterator[Metric
     for name in columns.of("timestamp"):
         time = as_time(row.get(name), f"{place} column {name}")
     for name in columns.of("metric"):
-        if not absent(row.get(name)):
+        if not columns.lacks(name, row):
             yield Metric(name, as_number(row[name], f"{place} column {name}"), time, step)
 
 
 def _records(table: _Table, found: list[_Run], options: ReadOptions) -> Iterator[RunRecord]:
     path, columns = table.path, table.columns
     key = f"{NAME}:{result_files.identity(path)}"
+    notes = list(columns.adjustments)
+    artifacts = result_files.uploads(path, options, notes, mask=_mask(table, found))
     for run in found:
-        texts = {name: str(concealed(tuple(name.split("/")), text)) for name, text in run.group}
+        texts = {name: _shown(name, text) for name, text in run.group}
         params = {name: text for name, text in texts.items() if columns.kinds[name] == "param"}
         tags = {name: text for name, text in texts.items() if columns.kinds[name] == "tag"}
         model = next((texts[name] for name in _MODEL_COLUMNS if name in texts), "")
         first, last = run.times or (table.written, table.written)
-        settings = dict(run.group) if path.suffix.lower() in _DOCUMENTS else None
-        notes = list(columns.adjustments)
-        artifacts = result_files.uploads(path, options, notes, settings=settings)
         yield RunRecord(
             key=key if len(found) == 1 else f"{key}/{_mark(run.group)}",
             label=str(path) if len(found) == 1 else f"{path} ({one_line(', '.join(texts.values()))})",
@@ -161,6 +163,25 @@ def _records(table: _Table, found: list[_Run], options: ReadOptions) -> Iterator
             artifacts=artifacts,
             adjustments=tuple(notes),
         )
+
+
+def _mask(table: _Table, found: list[_Run]) -> Mask | None:
+    """Give how the secrets of a table are masked; None when no column is called so and no text shows one."""
+    texts = [name for name, kind in table.columns.kinds.items() if kind in {"param", "tag", "skip"}]
+    named = any(_shown(name, _ANY) != _ANY for name in texts)
+    if not named and all(_shown(name, text) == text for run in found for name, text in run.group):
+        return None
+    suffix = table.path.suffix.lower()
+    if suffix in _DOCUMENTS:
+        return config_mask(table.path)
+    if suffix not in SEPARATORS:
+        return lines_mask
+    return cells_mask(SEPARATORS[suffix], {name: partial(_shown, name) for name in texts})
+
+
+def _shown(column: str, text: str) -> str:
+    """Give what may be shown of a cell."""
+    return str(concealed(tuple(column.split("/")), text))
 
 
 def _mark(group: _Group) -> str:

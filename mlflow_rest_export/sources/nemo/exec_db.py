@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from mlflow_rest_export.errors import SourceError
+from mlflow_rest_export.errors import SourceError, why
 from mlflow_rest_export.sources.json_files import parse_json
 
 _LINE = 16 << 20
@@ -113,7 +113,7 @@ class ExecDb:
                 f"cannot read {self.path}:{place.line}: {where}: {first['msg'].lower()}"
             ) from None
         except OSError as error:
-            raise SourceError(f"cannot read {self.path}: {error.strerror or error}") from None
+            raise SourceError(f"cannot read {self.path}: {why(error)}") from None
         if row.job_id != job_id:
             raise SourceError(
                 f"cannot read {self.path}:{place.line}: the file changed while it was being read"
@@ -159,7 +159,7 @@ def open_exec_db(path: Path) -> ExecDb:
     except FileNotFoundError:
         return ExecDb(path, problem="it does not exist")
     except OSError as error:
-        return ExecDb(path, problem=(error.strerror or str(error)).lower())
+        return ExecDb(path, problem=why(error))
     return ExecDb(path, places)
 
 

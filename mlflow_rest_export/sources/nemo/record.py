@@ -56,7 +56,6 @@ def read_job(job: Job, options: ReadOptions) -> RunRecord:
         place=reading.place,
         volatile=_VOLATILE,
         adjustments=(
-            *_copies(job),
             *told,
             *said.adjustments,
             *reading.scores.adjustments,
@@ -141,8 +140,3 @@ def _datasets(said: JobDocuments) -> tuple[Dataset, ...]:
     text = json.dumps(source, sort_keys=True, default=str)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return (Dataset(said.task, digest, source_type="nemo-evaluator", source=text, context="eval"),)
-
-
-def _copies(job: Job) -> list[Adjustment]:
-    reason = "the same job was found twice; the other folder is exported"
-    return [Adjustment("source", str(copy), "", reason) for copy in job.copies]
