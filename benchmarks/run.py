@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -25,6 +26,7 @@ from report import chart, markdown
 def main() -> None:
     """Measure what is asked for and write the report."""
     asked = _arguments()
+    signal.signal(signal.SIGTERM, _end)
     given = dict(pair.split("=", 1) for pair in asked.env)
     environments = Environments(HERE / ".envs", {name: Path(place) for name, place in given.items()})
     work = asked.work.absolute()
@@ -41,6 +43,11 @@ def main() -> None:
         print(f"{name} took {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         _write(output, results, code)
     _write(output, results, code)
+
+
+def _end(number: int, _: object) -> None:
+    """End as after an error, so that no server outlives us."""
+    raise SystemExit(128 + number)
 
 
 def _code() -> str:

@@ -10,7 +10,11 @@ from mlflow_rest_export.tracking import replies, search
 from mlflow_rest_export.tracking.protocol import Each, StoredRun
 
 RUNS_FOR_A_SEARCH = 5
-"""Runs that cost about as much to read as one more search does."""
+"""Runs that cost about as much to read as one more search does.
+
+On 3.17.2 with sqlite a search takes as long as 20 runs of a page, be there 1,000 runs or 10,000; but searches
+go side by side, and pages one after the other.
+"""
 
 
 class RunSearch:
