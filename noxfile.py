@@ -228,7 +228,7 @@ def _against_servers(session: nox.Session, versions: Iterable[str], *arguments: 
 @nox.session
 def servers(session: nox.Session) -> None:
     """Run the tests against real MLflow servers, one of each major version."""
-    _against_servers(session, MAJORS)
+    _against_servers(session, MAJORS, "-m", "not minutes")
 
 
 def _azurite() -> Path | str:

@@ -37,8 +37,9 @@ class Limits:
     path_part_bytes: int = 255
     """One part of an artifact path: file systems stop at 255 bytes, servers answer 500."""
     names_come_back: bool = True
-    """Whether a file whose name is not Latin-1 can be read through the server: 1.30, 2.9 and 3.5 answer 500,
-    2.22 drops the connection, 3.17 gives it. Between 3.5 and 3.17 nobody looked."""
+    """Whether a file of any name can be read through the server. Where its name is not Latin-1, 1.30 and 2.9
+    answer 500 and 2.22 drops the connection; 3.5 answers 500 where it is not ASCII; 3.17 gives every file.
+    Between 3.5 and 3.17 nobody looked."""
     keys_share_folders: bool = False
     """File stores keep keys as paths, so ``a`` and ``a/b`` cannot both exist."""
     keeps_nan: bool = False

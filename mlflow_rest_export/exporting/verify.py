@@ -76,12 +76,8 @@ def unread(plan: ExportPlan, limits: Limits) -> tuple[Adjustment, ...]:
     return tuple(
         Adjustment(f"artifact {file.path}", file.path, "not read back", reason)
         for file in plan.files
-        if not limits.names_come_back and not _is_latin_1(file.path.rpartition("/")[2])
+        if not limits.names_come_back and not file.path.rpartition("/")[2].isascii()
     )
-
-
-def _is_latin_1(name: str) -> bool:
-    return all(ord(sign) < 256 for sign in name)
 
 
 def _untold(
