@@ -80,8 +80,7 @@ def survey(
         keeps_infinity: infinities are sent as they are.
 
     Raises:
-        PlanError: ``log_metrics`` keeps none of them, or a value is not finite, not kept, and ``nan`` is
-            "fail".
+        PlanError: a value is not finite, not kept, and ``nan`` is "fail".
     """
 
     def keeps(value: float) -> bool:
@@ -106,18 +105,19 @@ def survey(
             count += 1
         else:
             odd.setdefault(point.key, OddValues()).add(point)
-    if wanted and not any(wanted.values()):
-        raise PlanError(_nothing_kept(log_metrics, list(wanted)))
     tags, adjustments = _odd_values(odd, nan)
+    if wanted and not any(wanted.values()):
+        adjustments.append(_nothing_kept(log_metrics, list(wanted)))
     return Survey(
         tuple(sent), count, digest.hexdigest(), tags, adjustments, keeps, has_odd, not all(wanted.values())
     )
 
 
-def _nothing_kept(log_metrics: tuple[str, ...], names: list[str]) -> str:
+def _nothing_kept(log_metrics: tuple[str, ...], names: list[str]) -> Adjustment:
+    """Tell it, and fail nothing: one filter for several jobs fits some of them."""
     more = f" and {len(names) - NAMED_METRICS} more" if len(names) > NAMED_METRICS else ""
     there = ", ".join(names[:NAMED_METRICS]) + more
-    return f"log_metrics {', '.join(log_metrics)}: part of no metric's name; there are {there}"
+    return Adjustment("metrics", there, "", f"log_metrics keeps none: {', '.join(log_metrics)} is in no name")
 
 
 def _odd_values(
