@@ -122,9 +122,8 @@ class ExportCall:
         exec_db = Path(environment.get(EXEC_DB) or home / ".nemo-evaluator" / "exec-db" / "exec.v1.jsonl")
         options = replace(settings.read_options(), complete=self._options_of)
         found: Records = selection.read(self.things, options, format_name=settings.format, exec_db=exec_db)
-        if self.shard is not None:
-            found = self.shard.of(found, named=frozenset(self.things))
-        return grouped(found, wanted=lambda record: self._settings(record).group_by == "invocation")
+        found = grouped(found, wanted=lambda record: self._settings(record).group_by == "invocation")
+        return found if self.shard is None else self.shard.of(found, named=frozenset(self.things))
 
     def _options_of(self, stored: Mapping[str, object], origin: str) -> ReadOptions:
         return self.layers.with_stored(stored, origin=origin).read_options()

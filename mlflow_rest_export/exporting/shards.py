@@ -34,8 +34,11 @@ class Shard:
                 yield result
 
     def holds(self, record: RunRecord | Unreadable) -> bool:
-        """Say whether a result belongs to this part: each belongs to exactly one, by its key alone."""
-        name = record.key if isinstance(record, RunRecord) else record.label
+        """Say whether a result belongs to this part: each belongs to exactly one, by its parent's key or its own.
+
+        So what stands under one parent is exported together with it, and the parent by nobody else.
+        """
+        name = record.label if isinstance(record, Unreadable) else record.parent_key or record.key
         digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
         return int.from_bytes(digest[:8], "big") % self.count == self.number - 1
 

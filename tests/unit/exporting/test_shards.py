@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from folder_exports import a_record
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,13 @@ def test_a_large_backlog_is_spread_evenly() -> None:
     ]
 
     assert all(900 < size < 1100 for size in sizes)
+
+
+def test_a_parent_and_all_under_it_belong_to_one_part() -> None:
+    parent = a_record("parent")
+    family = [parent, *(a_record(f"job {job}", parent=parent.key) for job in range(20))]
+
+    assert sum(any(map(Shard(number, 8).holds, family)) for number in range(1, 9)) == 1
 
 
 def test_a_part_is_written_as_number_and_count() -> None:
