@@ -99,7 +99,9 @@ def parse_yaml(text: str, name: str, *, keep_written: bool = False) -> object:
     except yaml.reader.ReaderError as error:
         raise SourceError(f"{name}: a character that YAML does not allow, {error.reason}") from None
     except yaml.MarkedYAMLError as error:
-        raise SourceError(f"{_place(name, error.problem_mark or error.context_mark)}: {_said(error)}") from None
+        raise SourceError(
+            f"{_place(name, error.problem_mark or error.context_mark)}: {_said(error)}"
+        ) from None
     except UnicodeEncodeError:
         raise SourceError(f"{name}: the text is not valid Unicode") from None
     return builder.document
