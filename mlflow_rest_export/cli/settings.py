@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlflow_rest_export.config import Layers, check_destination, read_environment, resolve
-from mlflow_rest_export.errors import SettingsError
 
 FLAGS = (
     "format",
+    "map",
     "per_task",
     "include_deleted",
     "tracking_uri",
@@ -41,19 +40,9 @@ def layers_of(chosen: argparse.Namespace) -> Layers:
     if "dest" in chosen:
         check_destination(chosen.dest)
     flags: dict[str, object] = {name: getattr(chosen, name, None) for name in FLAGS}
-    flags["map"] = _columns(getattr(chosen, "map", None))
     return resolve(
         environment=read_environment(),
         overrides=chosen.override,
         flags=flags,
         config_file=Path(chosen.config) if chosen.config else None,
     )
-
-
-def _columns(pairs: Sequence[str] | None) -> Mapping[str, str] | None:
-    if not pairs:
-        return None
-    wrong = next((pair for pair in pairs if "=" not in pair), None)
-    if wrong is not None:
-        raise SettingsError(f"--map {wrong}: give COLUMN=KIND, such as accuracy=metric")
-    return dict(pair.rsplit("=", 1) for pair in pairs)
