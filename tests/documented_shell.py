@@ -1,7 +1,7 @@
 """Runs documented shell blocks as they stand, in a real shell, on a machine as they expect it.
 
-Only addresses and placeholders are put in. ``mlflow-rest-export`` is this project's own; ``pip``, ``docker``,
-``az`` and ``python -m pip`` are stand-ins that note their words: tests/wheel runs those lines with the real pip.
+Only addresses and placeholders are put in. ``mlflow-rest-export`` is this project's own; ``pip`` and ``docker``
+are stand-ins that note their words: tests/wheel runs the lines with pip with the real one.
 """
 
 from __future__ import annotations
@@ -79,10 +79,10 @@ class Shell:
         own["MLFLOW_TRACKING_URI"] = str(self.store)
         return {**kept, **own, **self.variables}
 
-    def run(self, text: str, *, shell: str = "bash") -> subprocess.CompletedProcess[str]:
+    def run(self, text: str, *, by: str = "bash") -> subprocess.CompletedProcess[str]:
         """Run a text of commands; the first that fails ends it."""
         return subprocess.run(
-            [shell, "-eu", "-c", text],
+            [by, "-eu", "-c", text],
             cwd=self.folder,
             env=self.environment(),
             capture_output=True,
