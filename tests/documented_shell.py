@@ -1,7 +1,7 @@
 """Runs documented shell blocks as they stand, in a real shell, on a machine as they expect it.
 
-Only addresses and placeholders are put in. ``mlflow-rest-export`` is this project's own; ``pip`` and ``docker``
-are stand-ins that note their words: tests/wheel runs the lines with pip with the real one.
+Only addresses and placeholders are put in. ``mlflow-rest-export`` is this project's own; ``pip`` and
+``docker`` are stand-ins that note their words: tests/wheel runs the lines with pip with the real one.
 """
 
 from __future__ import annotations
