@@ -124,10 +124,10 @@ class LiveSender:
         except Exception as error:  # noqa: BLE001  # whatever it is, it must not end the thread unheard
             return self._failed(batch, error)
         with self._room:
-            self._in_doubt = None
+            self._in_doubt, self._gave_up = None, self._gave_up and not len(batch)
             if self.outage is not None and len(batch):
                 _log.warning("run %s: the store takes values again", self._run_id)
-                self.outage, self._gave_up = None, False
+                self.outage = None
             self._room.notify_all()
         return len(batch) > 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ class Examination:
 
 def _about_folder(root: Path) -> Check:
     """Write into the folder or the nearest one above it: the system's word beforehand may be wrong."""
-    existing = next(path for path in (root, *root.parents) if path.exists())
+    existing = next(path for path in (root, *root.parents) if os.path.exists(path))  # noqa: PTH110  # never raises
     try:
         with tempfile.TemporaryDirectory(dir=existing, prefix=UNFINISHED):
             pass

@@ -21,8 +21,8 @@ def first_lines(page: str, variables: Mapping[str, str]) -> str:
     return text
 
 
-def test_the_lines_about_sagemaker_export(sagemaker: SageMaker, tmp_path: Path) -> None:
-    shell = Shell(tmp_path, sagemaker.variables())
+def test_the_lines_about_sagemaker_export(sagemaker: SageMaker, experiment: str, tmp_path: Path) -> None:
+    shell = Shell(tmp_path, {**sagemaker.variables(), "MLFLOW_EXPERIMENT_NAME": experiment})
     text = first_lines("sagemaker.md", shell.variables)
     text = text.replace("arn:aws:sagemaker:us-west-2:123456789012:mlflow-tracking-server/NAME", sagemaker.arn)
 
@@ -32,9 +32,12 @@ def test_the_lines_about_sagemaker_export(sagemaker: SageMaker, tmp_path: Path) 
     assert done.stdout.count(" exported ") == 2
 
 
-def test_the_lines_about_azure_ml_export(workspace: Workspace, tmp_path: Path) -> None:
-    connection = workspace.attempt("documented").connection
-    trusted = {"MLFLOW_TRACKING_SERVER_CERT_PATH": connection.server_cert_path}
+def test_the_lines_about_azure_ml_export(workspace: Workspace, experiment: str, tmp_path: Path) -> None:
+    connection = workspace.attempt(experiment).connection
+    trusted = {
+        "MLFLOW_TRACKING_SERVER_CERT_PATH": connection.server_cert_path,
+        "MLFLOW_EXPERIMENT_NAME": experiment,
+    }
     shell = Shell(tmp_path, {**connection.environment, **trusted})
     uri = f"azureml://{workspace.door.url.removeprefix('https://')}/mlflow/v1.0{WORKSPACE}"
     asked = "ml workspace show -n NAME -g GROUP --query mlflow_tracking_uri -o tsv"

@@ -141,6 +141,14 @@ def test_what_was_collected_is_sent_after_a_while(client: Client) -> None:
         assert stored(client, run).metrics["loss"].value == 0.5
 
 
+def test_a_script_that_is_faster_than_the_store_waits_and_loses_nothing(client: Client) -> None:
+    with begun(client, batch=10, most=20, wait=3600.0) as run:
+        for step in range(300):
+            run.log_metric("loss", 0.5, step=step)
+
+    assert len(list(client.tracking.metric_history(run.run_id, "loss"))) == 300
+
+
 def test_flush_sends_now(client: Client) -> None:
     with client.run(experiment="x") as run:
         run.log_metric("loss", 0.5)
