@@ -231,7 +231,7 @@ def _against_servers(session: nox.Session, versions: Iterable[str], *arguments: 
 @nox.session
 def servers(session: nox.Session) -> None:
     """Run the tests against real MLflow servers, one of each major version."""
-    _against_servers(session, MAJORS)
+    _against_servers(session, MAJORS, "-m", "not minutes")
 
 
 def _azurite() -> Path | str:
@@ -277,13 +277,13 @@ def _against_clouds(session: nox.Session, *arguments: str) -> None:
 @nox.session
 def clouds(session: nox.Session) -> None:
     """Run the tests against stand-ins for clouds: real stores behind doors that check every signature."""
-    _against_clouds(session, "-m", "not faults")
+    _against_clouds(session)
 
 
 @nox.session
-def clouds_faults(session: nox.Session) -> None:
-    """Break every request on the way to every cloud in every way (long)."""
-    _against_clouds(session, "--long", "-s", "-k", "fault")
+def clouds_exactly_once(session: nox.Session) -> None:
+    """Break every request on the way to every cloud, kill at every one, race for many rounds (long)."""
+    _against_clouds(session, "--long", "-s", "-k", "exactly_once or signed_blocks")
 
 
 def _against_standins(session: nox.Session, *arguments: str) -> None:
@@ -346,8 +346,39 @@ def record(session: nox.Session) -> None:
             session.run("python", "tests/record/record.py", version, str(found))
 
 
-@nox.session
+FUZZED = next((FOUND[version] for version in ("3.12", "3.13", "3.11") if version in FOUND), None)
+"""atheris has no wheels for other Pythons."""
+
+
+@nox.session(python=FUZZED or False)
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the readers of all formats, 600 s each, two at a time (`-- lm-eval 60` for one, and for 60 s)."""
+    if FUZZED is None:
+        _missing(session, "atheris needs Python 3.11, 3.12 or 3.13, which is not here")
+        session.skip("NOT RUN, no Python that atheris works with")
+    session.install("-e", ".[inspect]", "atheris")
+    program = [str(Path(session.bin, "python")), "fuzz/fuzz_formats.py"]
+    listed = session.run(*program, silent=True, external=True)
+    formats = session.posargs[:1] or str(listed).split()
+    seconds = session.posargs[1] if len(session.posargs) > 1 else "600"
+
+    def one(name: str) -> subprocess.CompletedProcess[str]:
+        command = [*program, name, f"-max_total_time={seconds}", "-print_final_stats=1"]
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+
+    with ThreadPoolExecutor(2) as pool:
+        results = dict(zip(formats, pool.map(one, formats), strict=True))
+    for name, done in results.items():
+        session.log(f"{name}: " + ("nothing found" if done.returncode == 0 else done.stderr[-3000:]))
+    if found := [name for name, done in results.items() if done.returncode]:
+        session.error(f"found something in {', '.join(found)}; the input is in the file crash-... here")
+
+
+@nox.session(python=FOUND.get("3.12", False))
 def benchmark(session: nox.Session) -> None:
-    """Measure this project beside its peers (hours; `-- --quick` for minutes)."""
+    """Measure this project beside its peers, on a Python all support (hours; `-- --quick` for minutes)."""
+    if "3.12" not in FOUND:
+        _missing(session, "no working Python 3.12 on this machine, which all that is compared runs on")
+        session.skip("NOT RUN, no working Python 3.12 on this machine")
     session.install("typing-extensions", "-e", ".")
     session.run("python", "benchmarks/run.py", *session.posargs)

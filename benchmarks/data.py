@@ -16,17 +16,18 @@ FILES = ("results.yml", "eval_factory_metrics.json", "run_config.yml", "metadata
 MAKER = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
 """Data of another version of this module is made anew."""
 PER_INVOCATION = 200
-"""Jobs of one invocation."""
+"""Jobs of one invocation, unless asked otherwise."""
+RESULT = PROJECT / "fixtures/formats/lm-eval/results_2026-01-21T03-44-18.458309.json"
 METRICS = 10
 """Keys of the metric points."""
 
 
-def make_jobs(root: Path, count: int) -> list[str]:
+def make_jobs(root: Path, count: int, *, per_invocation: int = PER_INVOCATION) -> list[str]:
     """Make launcher jobs below ``root`` and the execution database of a home folder in it; give their ids.
 
     ``root`` serves both sides as ``HOME``. Nothing is made when it was made before.
     """
-    invocations = [f"{count:08x}{part:08x}" for part in range(-(-count // PER_INVOCATION))]
+    invocations = [f"{count:08x}{part:08x}" for part in range(-(-count // per_invocation))]
     mark = root / "made-by"
     if mark.exists() and mark.read_text() == MAKER:
         return invocations
@@ -36,10 +37,10 @@ def make_jobs(root: Path, count: int) -> list[str]:
     first = json.loads((RESULTS / "exec.v1.jsonl").read_text().splitlines()[0])
     with database.open("w") as rows:
         for number in range(count):
-            invocation = invocations[number // PER_INVOCATION]
-            job_id = f"{invocation}.{number % PER_INVOCATION}"
+            invocation = invocations[number // per_invocation]
+            job_id = f"{invocation}.{number % per_invocation}"
             folder = root / f"results/20261122_190618-{invocation}"
-            place = folder / f"simple_evals.mmlu.{number % PER_INVOCATION}"
+            place = folder / f"simple_evals.mmlu.{number % per_invocation}"
             _make_job(place, number)
             told = {"invocation_id": invocation, "job_id": job_id, "config": None}
             row = {**first, **told, "data": {**first["data"], "output_dir": str(place)}}
@@ -59,6 +60,21 @@ def _make_job(place: Path, number: int) -> None:
         (place / "artifacts" / name).write_text(text)
     shutil.copy(JOB / "logs/stage.running", place / "logs/stage.running")
     shutil.copy(JOB / "logs/stage.exit", place / "logs/stage.exit")
+
+
+def make_results(root: Path, count: int) -> Path:
+    """Make results of lm-eval, each in a folder of its own; nothing is made when it was made before."""
+    mark = root / "made-by"
+    if mark.exists() and mark.read_text() == MAKER:
+        return root
+    shutil.rmtree(root, ignore_errors=True)
+    result = json.loads(RESULT.read_text())
+    for number in range(count):
+        folder = root / f"model-{number:05}"
+        folder.mkdir(parents=True)
+        (folder / RESULT.name).write_text(json.dumps({**result, "number": number}))
+    mark.write_text(MAKER)
+    return root
 
 
 def make_file(path: Path, size: int) -> Path:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,12 +42,14 @@ class Side:
     Args:
         name: of the table's row.
         command: makes the command of one round; the text differs for every round and side.
-        after: called with the same text when the round is over, to clean up.
+        after: called with the same text when the round is over, to look at what was done and to clean up.
+        most: rounds at the most, of a side that takes very long.
     """
 
     name: str
     command: Callable[[str], Command]
     after: Callable[[str], None] = lambda _: None
+    most: int | None = None
 
 
 def run(command: Command) -> Sample:
@@ -82,6 +85,8 @@ def alternate(title: str, sides: Sequence[Side], rounds: int) -> dict[str, list[
     samples: dict[str, list[Sample]] = {side.name: [] for side in sides}
     for number in range(rounds):
         for side in sides if number % 2 == 0 else reversed(sides):
+            if side.most is not None and number >= side.most:
+                continue
             token = f"{os.getpid()}-{time.time_ns()}"
             samples[side.name].append(run(side.command(token)))
             side.after(token)
@@ -106,12 +111,21 @@ def summed(samples: Mapping[str, Sequence[Sample]]) -> list[dict[str, object]]:
     ]
 
 
-def keep(folder: Path, name: str, found: Mapping[str, object]) -> None:
+def code_of(files: Iterable[Path]) -> str:
+    """Give the digest of code: what was measured with other code is of no use."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def keep(folder: Path, name: str, found: Mapping[str, object], *, code: str) -> None:
     """Write down what one measurement found, so that the next call need not repeat it."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    (folder / f"{name}.json").write_text(json.dumps({**found, "code": code}, indent=1) + "\n")
 
 
-def kept(folder: Path) -> dict[str, dict[str, object]]:
-    """Give all that was measured so far, by name."""
-    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+def kept(folder: Path, *, code: str) -> dict[str, dict[str, object]]:
+    """Give all that was measured so far with this code, by name."""
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+    return {name: case for name, case in found.items() if case.get("code") == code}

@@ -8,30 +8,67 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from verdicts import ROUNDS, cold_start_limit, verdicts
+
 Found = Mapping[str, Any]
 INTRODUCTION = (
-    "Written by `python benchmarks/run.py` on {machine}. Whole processes, alternated; medians. Ours and "
-    "theirs got the same settings, data and server (MLflow 3.17.2, sqlite, four workers). Peak memory is of "
-    "the client."
+    "Written by `python benchmarks/run.py` on {machine}, of the code with the digest {code}. Whole "
+    "processes, alternated; medians. Ours and theirs got the same settings, data and server (MLflow 3.17.2, "
+    "sqlite, four workers), and after each run the server's own database and folder were asked whether "
+    "everything is there. Peak memory is of the client."
 )
+MET = {True: "met", False: "**not met**", None: "too few runs to say"}
 WIDTH, LEFT, BAR, GAP = 860, 300, 16, 30
 COLOURS = ("#1f77b4", "#d8973c", "#9aa5ad", "#c4c4c4")
 
 
-def markdown(found: Mapping[str, Found]) -> str:
-    """Give the page of results."""
+def markdown(found: Mapping[str, Found], *, code: str, missing: Sequence[str]) -> str:
+    """Give the page of results.
+
+    Args:
+        found: what was measured, by name.
+        code: digest of the code that was measured.
+        missing: names of what was not measured.
+    """
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    parts = ["# Measured side by side", INTRODUCTION.format(machine=machine), "![times](chart.svg)"]
-    for name, case in found.items():
-        rows = case["rows"]
-        parts.append(f"## {case['title']}")
-        if name == "installed":
-            parts.append(_table(("", "MB"), [(row["side"], f"{row['megabytes']:.1f}") for row in rows]))
-        elif name == "scaling":
-            parts.append(_scaling(rows))
-        else:
-            parts.append(_times(rows))
+    introduction = INTRODUCTION.format(machine=machine, code=code)
+    parts = ["# Measured side by side", introduction, "![times](chart.svg)"]
+    if missing:
+        parts.append(f"Not measured with this code: {', '.join(missing)}.")
+    judged = [(what, limit, said, MET[met]) for what, limit, said, met in verdicts(found)]
+    parts += ["## Limits", _table(("", "limit", "measured", ""), judged)] if judged else []
+    for case in found.values():
+        tables = {"sizes": _sizes, "scaling": _scaling, "cold start": _cold_start}
+        parts += [f"## {case['title']}", tables.get(case.get("kind", ""), _times)(case["rows"])]
+        fewest = min((row["rounds"] for row in case["rows"] if "rounds" in row), default=ROUNDS)
+        if fewest < ROUNDS and case.get("kind") != "scaling":
+            parts.append(
+                f"Only {fewest} runs of a side: an impression, no measurement (that takes {ROUNDS})."
+            )
     return "\n\n".join(parts) + "\n"
+
+
+def _sizes(rows: Sequence[Found]) -> str:
+    return _table(("", "MB"), [(row["side"], f"{row['megabytes']:.1f}") for row in rows])
+
+
+def _cold_start(rows: Sequence[Found]) -> str:
+    by_side = {row["side"]: row for row in rows}
+    lines = []
+    for row in rows:
+        limit = cold_start_limit(row, by_side)
+        times = row["seconds"] / by_side[row["reference"]]["seconds"] if row["reference"] else None
+        lines.append(
+            (
+                f"`{row['side']}`",
+                f"{row['seconds'] * 1e3:.0f}",
+                "" if times is None else f"{times:.2f} times `{row['reference']}`",
+                "" if limit is None else f"{limit * 1e3:.0f}",
+                f"{row['peak']:.0f}",
+                str(row["rounds"]),
+            )
+        )
+    return _table(("", "median ms", "compared", "limit ms", "peak MB", "runs"), lines)
 
 
 def _times(rows: Sequence[Found]) -> str:
@@ -54,14 +91,13 @@ def _times(rows: Sequence[Found]) -> str:
 
 
 def _scaling(rows: Sequence[Found]) -> str:
-    head = ("", "s", "ms a job", "peak MB", "again s", "again ms a job", "again peak MB")
+    head = ("", "s", "ms a job", "peak MB", "again s", "again ms a job", "again peak MB", "runs")
     lines = []
     for row in rows:
-        count = int(row["side"].split()[0])
-        again = row["again"]
-        per_job = (f"{row['per_job'] * 1e3:.1f}", f"{row['peak']:.0f}")
+        count, again = row["count"], row["again"]
+        first = (f"{row['seconds']:.1f}", f"{row['seconds'] / count * 1e3:.1f}", f"{row['peak']:.0f}")
         second = (f"{again:.2f}", f"{again / count * 1e3:.1f}", f"{row['again_peak']:.0f}")
-        lines.append((row["side"], f"{row['seconds']:.1f}", *per_job, *second))
+        lines.append((row["side"], *first, *second, str(row["rounds"])))
     return _table(head, lines)
 
 
@@ -72,7 +108,7 @@ def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 def chart(found: Mapping[str, Found]) -> str:
     """Draw the times of each comparison relative to its slowest side: shorter is better."""
-    cases = [case for name, case in found.items() if name not in {"installed", "scaling", "cold-start"}]
+    cases = [case for case in found.values() if "kind" not in case]
     body: list[str] = []
     y = 20
     for case in cases:

@@ -1,9 +1,10 @@
-"""Coverage-guided fuzzing of the result formats with atheris.
+"""Coverage-guided fuzzing of the result formats with atheris; `nox -s fuzz` runs it.
 
     python fuzz/fuzz_formats.py lm-eval -max_total_time=600
 
-Starts from the genuine results in ``fixtures/formats`` and changes JSON as documents, all else as bytes. A
-result may be readable or not; an exception, or a message of more than one line, is a finding.
+Without a format it lists them. Starts from the genuine results in ``fixtures/formats`` and changes JSON as
+documents, all else as bytes. A result may be readable or not; an exception, or a message that is not one
+printable line, is a finding, and libFuzzer writes its input into the working folder.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -29,10 +31,12 @@ from result_mutations import as_text, mutated
 
 from mlflow_rest_export.limits import STRICTEST
 from mlflow_rest_export.planning.plan import Wishes, build
-from mlflow_rest_export.records import RunRecord, Unreadable
+from mlflow_rest_export.records import Unreadable
+from mlflow_rest_export.yaml_files import load_yaml
 
 SEEDS = {
-    "nemo-bundle": [samples.BUNDLE],
+    "nemo-launcher": sorted((samples.SAMPLES.parent / "results").rglob("results.yml")),
+    "nemo-bundle": [samples.BUNDLE, samples.BUNDLES / "checkpoint.json"],
     "lm-eval": [samples.LM_EVAL],
     "inspect": [samples.INSPECT_EVAL, samples.INSPECT_ZSTD, samples.INSPECT_JSON],
     "lighteval": [samples.LIGHTEVAL, samples.LIGHTEVAL_OLD],
@@ -41,21 +45,32 @@ SEEDS = {
     "junit": [samples.JUNIT],
     "table": sorted(path for path in samples.TABLES.iterdir() if path.stem != "leaderboard"),
 }
-ENDINGS = {"table": [".csv", ".json", ".jsonl", ".yaml"], "inspect": [".json"], "junit": [".xml"]}
+NAMES = {
+    "nemo-launcher": ["results.yml", "a.json"],
+    "nemo-bundle": ["mmlu/" + samples.BUNDLE.name, "checkpoint.json"],
+    "helm": ["stats.json", "run_spec.json"],
+    "inspect": ["a.json", "a.eval"],
+    "junit": ["a.xml"],
+    "table": ["a.csv", "a.json", "a.jsonl", "a.yaml"],
+}
+"""What the file is called that is changed; ``results_1.json`` where a format does not care."""
+AROUND = {"nemo-bundle": samples.BUNDLES, "helm": samples.HELM}
+"""The folder in which the file stands, where it is not alone."""
 LONGEST = 1 << 18
 """Longest input, in bytes."""
 
 
-def check(module: detection.Format, path: Path) -> None:
-    """Read a file as one format, and plan what comes out of it."""
+def check(module: detection.Format, path: Path, folder: Path) -> None:
+    """Read a file as one format, as whatever it is, and with its folder; plan what comes out of it."""
     module.recognises(path)
     for per_task in (False, True):
-        for found in module.read(path, ReadOptions(per_task=per_task)):
-            if isinstance(found, Unreadable):
-                assert "\n" not in found.reason, found.reason  # noqa: S101  # what is looked for
-            else:
-                assert isinstance(found, RunRecord)  # noqa: S101  # the same
-                build(found, (), Wishes(nan="skip"), STRICTEST)
+        options = ReadOptions(per_task=per_task)
+        for read in (module.read(path, options), detection.read([path, folder], options)):
+            for found in read:
+                if isinstance(found, Unreadable):
+                    assert found.reason.isprintable(), found.reason  # noqa: S101  # what is looked for
+                else:
+                    build(found, (), Wishes(nan="skip"), STRICTEST)
 
 
 def mutate(data: bytes, longest: int, seed: int) -> bytes:
@@ -69,30 +84,46 @@ def mutate(data: bytes, longest: int, seed: int) -> bytes:
     return changed if 0 < len(changed) <= longest else bytes(atheris.Mutate(data, longest))
 
 
-def main(name: str, options: list[str]) -> None:
-    """Fuzz one format until libFuzzer's own options end it."""
+def fuzz(name: str, folder: Path, options: list[str]) -> None:
+    """Fuzz one format in a folder until libFuzzer's own options end it."""
     (module,) = (module for module in detection.formats if name == module.NAME)
-    folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
-    corpus = folder / "corpus"
+    corpus, run = folder / "corpus", folder / "run"
     corpus.mkdir()
-    for seed in SEEDS[name]:
-        shutil.copyfile(seed, corpus / seed.name)
-    run = Path(shutil.copytree(samples.HELM, folder / "run"))
-    names = [f"a{ending}" for ending in ENDINGS.get(name, [".json"])]
-    if name == "helm":
-        names = [seed.name for seed in SEEDS[name]]
+    for number, seed in enumerate(SEEDS[name]):
+        is_yaml = name == "nemo-launcher"  # JSON is YAML, and can be changed as a document
+        data = as_text(load_yaml(seed)) if is_yaml else seed.read_bytes()
+        (corpus / f"{number}-{seed.name}").write_bytes(data)
+    if name in AROUND:
+        shutil.copytree(AROUND[name], run)
+    run.mkdir(exist_ok=True)
+    names = NAMES.get(name, ["results_1.json"])
 
     def one(data: bytes) -> None:
         path = run / names[len(data) % len(names)]
-        before = path.read_bytes() if name == "helm" else b""
+        before = path.read_bytes() if path.exists() else None
         path.write_bytes(data)
-        check(module, path)
-        if name == "helm":
+        check(module, path, run)
+        if before is None:
+            path.unlink()
+        else:
             path.write_bytes(before)
 
     atheris.Setup([sys.argv[0], f"-max_len={LONGEST}", *options, str(corpus)], one, custom_mutator=mutate)
     atheris.Fuzz()
 
 
+def main(arguments: list[str]) -> int:
+    """List the formats, or fuzz one in a process of its own: libFuzzer ends it and tidies nothing."""
+    if not arguments:
+        print("\n".join(SEEDS))  # noqa: T201  # nox asks
+        return 0
+    if arguments[0] == "--in":
+        fuzz(arguments[2], Path(arguments[1]), arguments[3:])
+        return 0
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        command = [sys.executable, __file__, "--in", folder, *arguments]
+        return subprocess.run(command, check=False).returncode
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    sys.exit(main(sys.argv[1:]))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from mlflow_rest_export.calls import ExportCall
 from mlflow_rest_export.client import Client
 from mlflow_rest_export.config import check_destination, read_environment, resolve
-from mlflow_rest_export.errors import ExportError
+from mlflow_rest_export.errors import ExportError, SettingsError
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.stores import open_store
 from mlflow_rest_export.network.conduct import Conduct
@@ -30,16 +30,23 @@ def export_results(
         ``success`` and ``metadata`` as the launcher gives them, and ``runs``: for each run what ``--json``
         tells. Nothing is raised for what can be told so: a failure as a whole has ``metadata.error``.
     """
-    many = [invocation_ids] if isinstance(invocation_ids, (str, os.PathLike)) else invocation_ids
-    things = [os.fspath(thing) for thing in many]
     results: list[RunResult] = []
     try:
+        things = _texts(invocation_ids)
         check_destination(dest)
         layers = resolve(environment=read_environment(), config=config)
         results.extend(ExportCall.of(things, layers).run())
     except (ExportError, OSError) as error:
         return cut_short(results, f"Export failed: {error}")
     return answer(results)
+
+
+def _texts(invocation_ids: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[str]:
+    many = [invocation_ids] if isinstance(invocation_ids, (str, os.PathLike)) else invocation_ids
+    try:
+        return [os.fspath(thing) for thing in many]
+    except TypeError:
+        raise SettingsError("invocation_ids must be an id or a path, or a list of them") from None
 
 
 def answer(results: Sequence[RunResult]) -> dict[str, object]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import itertools
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from mlflow_rest_export.exporting.exporter import Exporter, Habits
 from mlflow_rest_export.exporting.file_facts import facts_of
 from mlflow_rest_export.exporting.grouping import grouped
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
+from mlflow_rest_export.exporting.repeats import Repeats
 from mlflow_rest_export.exporting.shards import Shard
 from mlflow_rest_export.exporting.spool import Spool
 from mlflow_rest_export.exporting.stores import open_store
@@ -27,10 +30,21 @@ from mlflow_rest_export.records import RunRecord, Unreadable
 from mlflow_rest_export.sources import selection
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.targets import choice, files, http
+from mlflow_rest_export.targets.foreign import refuse_credentials
 
 _log = logging.getLogger("mlflow_rest_export")
 EXEC_DB = "NEMO_EVALUATOR_EXEC_DB_FILE"
 Records = Iterable[RunRecord | Unreadable]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where records go together, and what else of their settings is one for all of them."""
+
+    uri: str | None
+    skip_existing: bool
+    by_results: bool = False
+    """Whether the results alone name the address, and not the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +57,7 @@ class ExportCall:
         conduct: patience, pace and the wish to stop.
         progress: who wants to know.
         shard: the part of the results that this call handles; None: all.
+        clock: gives seconds since 1970, for the note when the data was read.
     """
 
     things: Sequence[str]
@@ -50,6 +65,7 @@ class ExportCall:
     conduct: Conduct
     progress: Progress = field(default_factory=NoProgress)
     shard: Shard | None = None
+    clock: Callable[[], float] = time.time
 
     @classmethod
     def of(
@@ -73,20 +89,28 @@ class ExportCall:
             SettingsError: before anything is sent, when no store is named or what it needs is missing.
             Interrupted: after a signal.
         """
-        for uri, records in itertools.groupby(self._records(), key=self._uri):
-            if uri is None:
+        repeats = collections.defaultdict[str, Repeats](Repeats)
+        for place, records in itertools.groupby(self._records(), key=self._place):
+            if place.uri is None:
                 yield from (_failed(record) for record in records if isinstance(record, Unreadable))
             else:
-                yield from self._to_store(uri, records)
+                found = self._to_store(place.uri, place, records, repeats[place.uri])
+                yield from (result for result in found if result.outcome is not Outcome.REPEATED)
 
     def dry_run(self) -> Iterator[tuple[RunResult, ExportPlan | None]]:
-        """Plan everything for the strictest store, asking nobody."""
+        """Plan everything for the strictest store, asking nobody.
+
+        That a server would be too old for datasets is not supposed: nearly all know them.
+        """
+        limits, repeats = replace(STRICTEST, dataset_inputs=True), Repeats()
         for record in self._records():
             if isinstance(record, Unreadable):
                 yield _failed(record), None
                 continue
             try:
-                planned = plan.build(record, facts_of(record), self._wishes(record), STRICTEST)
+                planned = plan.build(record, facts_of(record), self._wishes(record), limits)
+                if repeats.has(planned, record):
+                    continue
             except ExportError as error:
                 yield RunResult(label=record.label, key=record.key, outcome=Outcome.FAILED, error=error), None
             else:
@@ -99,8 +123,8 @@ class ExportCall:
         options = replace(settings.read_options(), complete=self._options_of)
         found: Records = selection.read(self.things, options, format_name=settings.format, exec_db=exec_db)
         if self.shard is not None:
-            found = filter(self.shard.holds, found)
-        return iter(grouped(found) if settings.group_by == "invocation" else found)
+            found = self.shard.of(found, named=frozenset(self.things))
+        return grouped(found, wanted=lambda record: self._settings(record).group_by == "invocation")
 
     def _options_of(self, stored: Mapping[str, object], origin: str) -> ReadOptions:
         return self.layers.with_stored(stored, origin=origin).read_options()
@@ -122,22 +146,29 @@ class ExportCall:
             log_metrics=settings.log_metrics,
             nan=settings.nan,
             log_artifacts=settings.copy_artifacts or settings.copy_logs,
+            moves_runs="experiment_name" in settings.model_fields_set,
+            now=int(self.clock() * 1000),
             user=environment.get("LOGNAME") or environment.get("USER") or "",
         )
 
-    def _uri(self, record: RunRecord | Unreadable) -> str | None:
-        """Give the store of a record; results that cannot be read need none."""
+    def _place(self, record: RunRecord | Unreadable) -> _Place:
+        """Say where a record goes; results that cannot be read need no store."""
         if isinstance(record, Unreadable):
-            return self.layers.settings.tracking_uri
-        return self._settings(record).required_tracking_uri()
+            settings = self.layers.settings
+            return _Place(settings.tracking_uri, settings.skip_existing)
+        settings = self._settings(record)
+        chosen = not record.stored_by_user and self.layers.leaves_address_to(record.stored)
+        return _Place(settings.required_tracking_uri(), settings.skip_existing, by_results=chosen)
 
-    def _to_store(self, uri: str, records: Records) -> Iterator[RunResult]:
+    def _to_store(self, uri: str, place: _Place, records: Records, repeats: Repeats) -> Iterator[RunResult]:
         settings = self.layers.settings
         connection = self.layers.connection()
         for warning in http.warnings(uri, connection) if http.recognises(uri) else []:
             _log.warning("%s", warning)
         try:
             _refuse_to_itself(uri, self.things)
+            if place.by_results:
+                refuse_credentials(uri, connection)
             store = open_store(uri, connection, self.conduct)
         except SettingsError as error:
             if uri == settings.tracking_uri:
@@ -147,14 +178,16 @@ class ExportCall:
         exporter = Exporter(
             tracking=store.tracking,
             artifacts=store.artifacts,
+            signs=store.signs,
             conduct=self.conduct,
             wishes=self._wishes,
             habits=Habits(
-                skip_existing=settings.skip_existing,
+                skip_existing=place.skip_existing,
                 restore_experiment=settings.restore_experiment,
                 workers=settings.workers,
                 verify=settings.verify,
             ),
+            repeats=repeats,
             progress=self.progress,
         )
         yield from self._caught(exporter, records)
@@ -167,6 +200,7 @@ class ExportCall:
             return
         connection = self.layers.connection()
         spool = Spool(
+            root=folder.absolute(),
             open_folder=lambda: open_store(str(folder.absolute()), connection, self.conduct),
             conduct=self.conduct,
             wishes=self._wishes,

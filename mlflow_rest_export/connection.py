@@ -13,7 +13,7 @@ class Connection:
     Args:
         username: with ``password``: basic authentication, which wins over a token as in the SDK.
         token_file: read again whenever it changes.
-        token_command: one line or program with arguments; what it prints is the token.
+        token_command: program with its arguments; what it prints is the token.
         auth: ``MLFLOW_TRACKING_AUTH``: ``kubernetes`` or ``kubernetes-namespaced``, "" for none.
         aws_sigv4: ``MLFLOW_TRACKING_AWS_SIGV4``: sign for an AWS API gateway.
         environment: the variables when the settings were read, for hosts with names of their own.
@@ -24,7 +24,7 @@ class Connection:
     password: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
     token_file: str = ""
-    token_command: str | tuple[str, ...] = field(default="", repr=False)
+    token_command: tuple[str, ...] = field(default=(), repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     workspace: str = ""
     auth: str = ""

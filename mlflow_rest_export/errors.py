@@ -18,6 +18,11 @@ AWS_CREDENTIAL_CODES = frozenset(
 AWS_THROTTLING_CODES = frozenset({"Throttling", "Throttled", "TooManyRequests", "RequestLimitExceeded"})
 
 
+def why(error: OSError) -> str:
+    """Say why something cannot be read or written: the system's own words, to go on a sentence with."""
+    return (error.strerror or str(error) or "unknown error").lower()
+
+
 class ExportError(Exception):
     """Base of everything this package raises on purpose; ``str()`` is one line for people."""
 

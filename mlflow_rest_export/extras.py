@@ -17,9 +17,16 @@ def install_line(package: str) -> str:
     return f"pip install 'mlflow-rest-export[{EXTRAS[package]}]'"
 
 
-def is_installed(package: str) -> bool:
-    """Say whether ``package`` could be imported, without importing it."""
-    return importlib.util.find_spec(package) is not None
+def is_installed(module: str) -> bool:
+    """Say whether ``module`` could be imported, without importing it.
+
+    Args:
+        module: dotted name; ``azure`` and ``google`` alone are names that many packages share.
+    """
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of what stands above it
+        return False
 
 
 def require(module: str, *, for_what: str) -> ModuleType:

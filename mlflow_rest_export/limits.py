@@ -1,7 +1,8 @@
 """What servers impose: lengths, batch sizes, names. What *we* choose stands where it is used.
 
 All numbers were measured on running servers (1.30.1, 2.9.2, 2.22.5, 3.17.2 on sqlite and PostgreSQL) or
-bracketed by reading the releases around a change. Lengths are characters unless the name says bytes.
+bracketed by reading the releases around a change. Lengths are characters unless the name says bytes or
+``lengths_in_bytes`` is set.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ class Limits:
     """250 up to 1.27, 500 up to 2.7, 6000 since 2.8 (longer: refused, or since 2.11 silently cut)."""
     tag_value: int = 5000
     """5000 up to 2.16, 8000 since 2.17."""
+    lengths_in_bytes: bool = False
+    """Whether keys and values of params and tags are counted in bytes of UTF-8: Databricks does so."""
     run_name: int = 250
     """No limit on sqlite; PostgreSQL answers 400 above 250."""
     experiment_name: int = 256
@@ -33,6 +36,10 @@ class Limits:
     """An artifact named ``a%20b`` is stored as ``a b`` by 2.x and 3.x."""
     path_part_bytes: int = 255
     """One part of an artifact path: file systems stop at 255 bytes, servers answer 500."""
+    names_come_back: bool = True
+    """Whether a file of any name can be read through the server. Where its name is not Latin-1, 1.30 and 2.9
+    answer 500 and 2.22 drops the connection; 3.5 answers 500 where it is not ASCII; 3.17 gives every file.
+    Between 3.5 and 3.17 nobody looked."""
     keys_share_folders: bool = False
     """File stores keep keys as paths, so ``a`` and ``a/b`` cannot both exist."""
     keeps_nan: bool = False
@@ -53,8 +60,16 @@ class Limits:
     dataset_inputs: bool = False
     """``runs/log-inputs`` exists since 2.4."""
 
+    def length_of(self, text: str) -> int:
+        """Count a key or a value as the store counts it."""
+        return len(text.encode()) if self.lengths_in_bytes else len(text)
 
-STRICTEST = Limits(hash_in_paths=False, keys_share_folders=True)
+    def cut(self, text: str, longest: int) -> str:
+        """Give the beginning of a key or a value, at most ``longest`` by ``length_of``; no half character."""
+        return text.encode()[:longest].decode("utf-8", "ignore") if self.lengths_in_bytes else text[:longest]
+
+
+STRICTEST = Limits(hash_in_paths=False, names_come_back=False, keys_share_folders=True, lengths_in_bytes=True)
 """What every known store accepts; used when the store cannot be asked (``--dry-run``, spool)."""
 
 
@@ -66,7 +81,7 @@ def for_server(version: Version | None, *, file_store: bool = False) -> Limits:
         file_store: True when the server is known to keep its runs in files.
     """
     if version is None:
-        limits = Limits(hash_in_paths=False)
+        limits = Limits(hash_in_paths=False, names_come_back=False)
     else:
         limits = Limits(
             param_value=6000 if version >= (2, 8, 0) else 500 if version >= (1, 28, 0) else 250,
@@ -77,6 +92,7 @@ def for_server(version: Version | None, *, file_store: bool = False) -> Limits:
             keeps_nan=version >= (3, 10, 0),
             batch_metric_keys=1000 if version >= (3, 10, 0) else 100,
             dataset_inputs=version >= (2, 4, 0),
+            names_come_back=version >= (3, 17, 0),
         )
     return replace(limits, keys_share_folders=True) if file_store else limits
 

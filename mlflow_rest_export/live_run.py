@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import SupportsIndex, final
 
 from mlflow_rest_export.content import BytesContent, content_of
-from mlflow_rest_export.errors import ExportError, SourceError
+from mlflow_rest_export.errors import ExportError, SourceError, why
 from mlflow_rest_export.exporting.stores import Store
 from mlflow_rest_export.limits import Limits
 from mlflow_rest_export.live_sender import Buffering, LiveSender
@@ -116,7 +116,7 @@ class LiveRun:
             try:
                 self._upload(f"{artifact_path}/{inside}" if artifact_path else inside, file)
             except OSError as error:
-                raise SourceError(f"cannot read {file}: {(error.strerror or str(error)).lower()}") from error
+                raise SourceError(f"cannot read {file}: {why(error)}") from error
 
     def log_text(self, text: str, path: str) -> None:
         """Upload a text as the file ``path`` of the run."""

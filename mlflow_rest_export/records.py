@@ -75,6 +75,8 @@ class Lookup:
     value: str
     prefix: bool = False
     """True when ``value`` is only how the tag's value begins; who asks compares the rest."""
+    exact: tuple[Lookup, ...] = ()
+    """What to ask for instead where this finds far more runs than are wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +86,19 @@ class RunRecord:
     Args:
         key: identity of the data, equal wherever and however often it is read; never of paths or times.
         label: how people call it in messages and in ``--json`` (``job_id`` there): a job id, a file.
+        place: where it was read, where the label does not tell.
         lookup: the search that finds the run again.
         twin: tags that together identify the same result when another tool exported it.
         metrics: a re-iterable stream; it may hold millions of points, so nobody may make a list of it.
-        digest: given only by a source that carries runs which already had one (``mlruns``).
+        digest: given only by a source that carries runs which already had one (``mlruns``), while what it
+            carries is still what had it.
+        without_files: the run that had the digest was delivered without files, receipt and all.
+        time: when the data was first read for export, in ms; given by a source that has kept it since.
+        folder: the run's own folder in a file store, given only by ``mlruns``.
         experiment: given only by a source that carries runs of several experiments.
         parent_key: ``key`` of the record whose run is this one's parent.
         stored: the result's own ``export.mlflow``, weaker than everything the user says now.
+        stored_by_user: whether the user's own launcher noted ``stored``, not just the results folder.
         volatile: params that tell where and when the data was read, not what it is; not part of the digest.
         verbatim_names: names were accepted by an MLflow before, so only what this server refuses is changed.
     """
@@ -112,7 +120,12 @@ class RunRecord:
     parent_key: str | None = None
     experiment: str | None = None
     digest: str | None = None
+    without_files: bool = False
+    time: int | None = None
+    folder: Path | None = None
     stored: Mapping[str, object] = field(default_factory=dict)
+    stored_by_user: bool = False
+    place: str = ""
     volatile: frozenset[str] = frozenset()
     verbatim_names: bool = False
     adjustments: tuple[Adjustment, ...] = ()

@@ -97,11 +97,11 @@ def parse_yaml(text: str, name: str, *, keep_written: bool = False) -> object:
         for event in _events(text):
             builder.take(event)
     except yaml.reader.ReaderError as error:
-        raise SourceError(f"{name}: a character that YAML does not allow, {error.reason}") from None
+        place = _place(name, _odd_character(text))
+        raise SourceError(f"{place}: a character that YAML does not allow, {error.reason}") from None
     except yaml.MarkedYAMLError as error:
-        raise SourceError(
-            f"{_place(name, error.problem_mark or error.context_mark)}: {_said(error)}"
-        ) from None
+        mark = error.problem_mark or error.context_mark
+        raise SourceError(f"{_place(name, mark)}: {_said(error)}") from None
     except UnicodeEncodeError:
         raise SourceError(f"{name}: the text is not valid Unicode") from None
     return builder.document
@@ -127,6 +127,15 @@ def _said(error: yaml.MarkedYAMLError) -> str:
     if "nesting depth" in (error.problem or ""):  # libyaml has a bound of its own and reads ahead of us
         return TOO_DEEP
     return ", ".join(part for part in (error.context, error.problem) if part)
+
+
+def _odd_character(text: str) -> yaml.Mark | None:
+    """Find the character that stops the parsers; they count in bytes or in characters."""
+    found = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if found is None:
+        return None
+    at = found.start()
+    return yaml.Mark("", at, text.count("\n", 0, at), at - text.rfind("\n", 0, at) - 1, None, 0)
 
 
 def _place(name: str, mark: Any) -> str:  # noqa: ANN401  # the C parser has a mark class of its own

@@ -99,14 +99,50 @@ def an_experiment_is_found_created_and_restored(client: Client, experiment: str)
     assert tracking.get_experiment(made.experiment_id) == made
     tracking.restore_experiment(made.experiment_id)  # active already
 
-    client.ask(
-        "POST", "/api/2.0/mlflow/experiments/delete", b'{"experiment_id": "%s"}' % made.experiment_id.encode()
-    )
+    for _ in range(2):
+        tracking.delete_experiment(made.experiment_id)
     found = tracking.find_experiment(experiment)
     assert found is not None
     assert found.deleted
     tracking.restore_experiment(made.experiment_id)
     assert tracking.find_experiment(experiment) == made
+
+
+@case
+def an_experiment_is_searched_renamed_and_tagged(client: Client, experiment: str) -> None:
+    tracking = client.tracking
+    made = tracking.create_experiment(experiment)
+    other = tracking.create_experiment(f"{experiment} 2")
+    tracking.update_experiment(made.experiment_id, name=f"{experiment} 1")
+    for value in ("first", "it's"):
+        tracking.set_experiment_tag(made.experiment_id, "team", value)
+
+    renamed = replace(made, name=f"{experiment} 1")
+    assert tracking.get_experiment(made.experiment_id) == renamed
+    found = tracking.search_experiments(f"name LIKE '{experiment}%'", page_size=1)
+    assert sorted(found, key=lambda one: one.name) == [renamed, other]
+    assert list(tracking.search_experiments(f"name = '{experiment} 1' AND tags.team = \"it's\"")) == [renamed]
+    assert other in tracking.search_experiments()
+
+    tracking.delete_experiment(other.experiment_id)
+    assert list(tracking.search_experiments(f"name LIKE '{experiment}%'")) == [renamed]
+    binned = tracking.search_experiments(f"name LIKE '{experiment}%'", view="DELETED_ONLY")
+    assert list(binned) == [replace(other, deleted=True)]
+
+
+@case
+def a_tag_is_taken_away_once(client: Client, experiment: str) -> None:
+    run = client.run(experiment, t="1", u="2")
+
+    for _ in range(2):
+        client.tracking.delete_tag(run.run_id, "t")
+
+    tags = client.tracking.get_run(run.run_id).tags
+    assert "t" not in tags
+    assert tags["u"] == "2"
+    with pytest.raises(ApiError) as missing:
+        client.tracking.delete_tag("f" * 32, "t")
+    assert missing.value.not_found
 
 
 @case

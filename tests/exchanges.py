@@ -2,8 +2,9 @@
 
 A file says where it comes from (``recorded: mlflow 3.17.2`` or ``documented: <page or source>``), and has a
 list of exchanges. A request has ``method``, ``path`` (or an absolute ``url``), and as far as they matter
-``query``, ``headers`` (those that are compared) and one kind of body; a response has ``status``, ``headers``
-and one kind of body. The kinds: ``json``, ``text``, ``base64``, or for long uploads ``size`` with ``sha256``.
+``query``, ``headers`` (those that are compared; null: it is not sent) and one kind of body; a response has
+``status``, ``headers`` and one kind of body. The kinds: ``json``, ``text``, ``base64``, or for long uploads
+``size`` with ``sha256``.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Request(Body):
     path: str = ""
     url: str = ""
     query: dict[str, str | list[str]] = {}
-    headers: dict[str, str] = {}
+    headers: dict[str, str | None] = {}
 
     @model_validator(mode="after")
     def _one_place(self) -> Request:

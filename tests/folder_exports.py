@@ -78,6 +78,16 @@ class Folder:
         """The folder, opened anew."""
         return FileTracking(self.root)
 
+    def exporter(self, *, conduct: Conduct | None = None, artifacts: FileArtifacts | None = None) -> Exporter:
+        """Give an exporter to the folder."""
+        return Exporter(
+            tracking=self.store,
+            artifacts=artifacts or FileArtifacts(),
+            conduct=conduct or Conduct.ordinary(),
+            wishes=lambda _: self.wishes,
+            habits=self.habits,
+        )
+
     def export(
         self,
         *records: RunRecord | Unreadable,
@@ -85,14 +95,7 @@ class Folder:
         artifacts: FileArtifacts | None = None,
     ) -> list[RunResult]:
         """Export records."""
-        exporter = Exporter(
-            tracking=self.store,
-            artifacts=artifacts or FileArtifacts(),
-            conduct=conduct or Conduct.ordinary(),
-            wishes=lambda _: self.wishes,
-            habits=self.habits,
-        )
-        return list(exporter.export(records))
+        return list(self.exporter(conduct=conduct, artifacts=artifacts).export(records))
 
     def runs(self) -> list[StoredRun]:
         """Give all active runs of the experiment."""

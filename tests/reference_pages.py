@@ -23,6 +23,12 @@ of its own, default.
 |---|---|---|---|
 {rows}
 
+A results folder may come from anybody. So what it has stored may shape its own runs and name a server, but
+your credentials (variables, `token_file`, `token_command`, `headers`) do not go to a server that the results
+alone name: the export of that job is refused before anything is sent, and `--tracking-uri URI` says that you
+mean it. What your own execution database of the launcher has noted, and the name of a variable, count as
+yours.
+
 These variables of the MLflow SDK are read, and the file `~/.mlflow/credentials`:
 
 {variables}

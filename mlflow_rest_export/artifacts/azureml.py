@@ -1,7 +1,7 @@
 """Artifacts of an Azure ML run: the workspace hands out signed blobs, the files go there.
 
 Facts: azureml-mlflow 1.62 (``_restclient``, ``artifacts_client``). A path can be announced once; the second
-time the workspace says that it exists, and only then is asked where it is.
+time the workspace says that it exists, and only then is asked where it is, and for the right to write there.
 """
 
 from __future__ import annotations
@@ -91,29 +91,45 @@ class AzureMlRoute:
         except ApiError as error:
             if not error.refused:
                 raise
-            self._must_be_there(run, path, content, error)
+            if not self._is_there(run, path, content):
+                self._write(run, path, content, error)
 
     def read(self, run: StoredRun, path: str) -> Iterator[bytes]:
         """Give one file."""
         doing = f"reading {path} of run {run.run_id}"
         return self._lease(self._where(run, path, doing=doing), run, path, doing=doing).read()
 
-    def _must_be_there(self, run: StoredRun, path: str, content: Content, refused: ApiError) -> None:
-        """Accept a refused second upload when the first one brought the same bytes."""
+    def _is_there(self, run: StoredRun, path: str, content: Content) -> bool:
+        """Say whether an earlier upload brought the same bytes."""
         stored = hashlib.sha256()
         try:
             for piece in self.read(run, path):
                 stored.update(piece)
+        except ApiError as error:
+            if not error.not_found:  # announced and never written is as good as not there
+                raise
+            return False
+        return stored.hexdigest() == sha256(content)
+
+    def _write(self, run: StoredRun, path: str, content: Content, refused: ApiError) -> None:
+        """Ask for an address that may be written to, for what was announced before, and write there."""
+        doing = f"uploading {path} to run {run.run_id}"
+
+        def writable() -> Place:
+            container = f"artifacts/ExperimentRun/dcid.{quote(_run_of(run)[2], safe='')}"
+            return self._place(f"{self._service('artifact/v2.0')}/{container}/write", path, doing=doing)
+
+        try:
+            place = writable()
         except ApiError:
-            raise refused from None
-        if stored.hexdigest() != sha256(content):
             raise ApiError(
-                f"uploading {path} to run {run.run_id}: Azure ML keeps a file as it was first uploaded, and "
-                "this one has changed since; delete the run and export again",
+                f"{doing}: Azure ML keeps a file as it was first uploaded, and this one has changed since or "
+                "was never whole; delete the run and export again",
                 status=refused.status,
                 code=refused.code,
                 reason=refused.reason,
-            )
+            ) from None
+        signed_uploads.upload(Lease(self._store, place, renew=writable, doing=doing), content)
 
     def _announce(self, run: StoredRun, path: str, *, doing: str) -> Place | None:
         """Give the place of a new artifact, None when the path was announced before."""
@@ -140,12 +156,10 @@ class AzureMlRoute:
 
     def _where(self, run: StoredRun, path: str, *, doing: str) -> Place:
         """Ask where an announced artifact is."""
-        call = Call(
-            method="GET",
-            url=f"{self._artifacts(run)}/contentinfo",
-            query=(("path", path),),
-            doing=f"{doing}: asking where it is",
-        )
+        return self._place(f"{self._artifacts(run)}/contentinfo", path, doing=doing)
+
+    def _place(self, url: str, path: str, *, doing: str) -> Place:
+        call = Call(method="GET", url=url, query=(("path", path),), doing=f"{doing}: asking where it is")
         try:
             answer = self._tracking.transport.send_for_json(call)
         except ApiError as error:
@@ -158,14 +172,20 @@ class AzureMlRoute:
         return Lease(self._store, place, renew=lambda: self._where(run, path, doing=doing), doing=doing)
 
     def _artifacts(self, run: StoredRun) -> str:
-        """Give the address of a run's artifacts in the workspace's history service, on the host we know."""
-        found = _RUN.search(run.artifact_uri)
-        if found is None:  # pragma: no cover - takes() looked before
-            raise RouteUnavailable("the artifact URI names no run")
+        """Give the address of a run's artifacts in the workspace's history service."""
+        kind, experiment, run_id = (quote(part, safe="") for part in _run_of(run))
+        return f"{self._service('history/v1.0')}/{kind}/{experiment}/runs/{run_id}/artifacts"
+
+    def _service(self, name: str) -> str:
+        """Give the address of a service of the workspace, on the host we know."""
         base = urlsplit(self._tracking.target.base_url)
         workspace = base.path.partition("/subscriptions/")[2]
-        kind, experiment, run_id = found.groups()
-        return (
-            f"{base.scheme}://{base.netloc}/history/v1.0/subscriptions/{workspace}/{kind}"
-            f"/{quote(unquote(experiment), safe='')}/runs/{quote(unquote(run_id), safe='')}/artifacts"
-        )
+        return f"{base.scheme}://{base.netloc}/{name}/subscriptions/{workspace}"
+
+
+def _run_of(run: StoredRun) -> tuple[str, str, str]:
+    """Read how the experiment is named, the experiment, and the id of the run."""
+    found = _RUN.search(run.artifact_uri)
+    if found is None:  # pragma: no cover - takes() looked before
+        raise RouteUnavailable("the artifact URI names no run")
+    return found[1], unquote(found[2]), unquote(found[3])

@@ -156,6 +156,8 @@ class DatabricksRoute:
             places.update((info.path, info.as_place()) for info in page.credential_infos)
             if not page.next_page_token:
                 break
+            if page.next_page_token == body.get("page_token"):
+                raise NotMlflow(f"{doing}: the workspace gives one page for ever", status=200)
             body["page_token"] = page.next_page_token
         if paths[0] not in places:
             raise NotMlflow(f"{doing}: the workspace names no place for it", status=200)

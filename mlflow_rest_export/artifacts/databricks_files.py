@@ -8,7 +8,7 @@ from urllib.parse import quote
 from mlflow_rest_export.artifacts.databricks import path_of
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.content import Content
-from mlflow_rest_export.errors import ApiError
+from mlflow_rest_export.errors import ApiError, NotMlflow
 from mlflow_rest_export.network.transport import Call
 from mlflow_rest_export.tracking import replies
 from mlflow_rest_export.tracking.protocol import StoredRun
@@ -78,6 +78,8 @@ class _FolderRoute:
             yield from (*page.contents, *page.files)
             if not page.next_page_token:
                 return
+            if token == [("page_token", page.next_page_token)]:
+                raise NotMlflow(f"{doing}: the workspace gives one page for ever", status=200)
             token = [("page_token", page.next_page_token)]
 
     def _put(

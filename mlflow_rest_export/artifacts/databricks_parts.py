@@ -11,8 +11,8 @@ from pydantic import Field
 
 from mlflow_rest_export.artifacts.leases import Lease, Place, Store
 from mlflow_rest_export.content import Content
-from mlflow_rest_export.errors import ApiError, NotMlflow, TrackingError
-from mlflow_rest_export.network.transport import Call, Transport
+from mlflow_rest_export.errors import ApiError, NoAnswer, NotMlflow, TrackingError
+from mlflow_rest_export.network.transport import Call, Repeat, Transport
 from mlflow_rest_export.tracking import replies
 from mlflow_rest_export.tracking.protocol import StoredRun
 from mlflow_rest_export.tracking.rest import API, RestTracking
@@ -84,7 +84,20 @@ class PartsUpload:
         self._doing = f"uploading {path} to run {run.run_id} in parts"
 
     def run(self) -> None:
-        """Send all parts; when that fails, have those that arrived thrown away."""
+        """Send all parts and join them; once more when nobody can tell whether they were joined.
+
+        What the listing shows does not tell it: an older file of the same size may lie there.
+        """
+        if self._once() is not None:
+            doubt = self._once()
+            if doubt is not None:
+                raise doubt
+
+    def _once(self) -> ApiError | None:
+        """Give None when the file is there, else the refusal that leaves it open whether it is.
+
+        Parts of an upload that failed are thrown away.
+        """
         starts = range(0, self._content.size, self._part)
         begun = self._post(
             "create-multipart-upload",
@@ -101,11 +114,12 @@ class PartsUpload:
                     zip(begun.upload_credential_infos, starts, strict=True), start=1
                 )
             ]
-            self._complete(begun.upload_id, tags)
-            complete = True
+            doubt = self._complete(begun.upload_id, tags)
+            complete = doubt is None
         finally:
             if not complete and begun.abort_credential_info is not None:
                 self._abort(begun.abort_credential_info.as_place())
+        return doubt
 
     def _send(self, upload_id: str, number: int, place: Place, start: int) -> str:
         renew = partial(self._renewed, upload_id, number)
@@ -128,16 +142,25 @@ class PartsUpload:
         )
         return self._parsed(_Part, call).upload_credential_info.as_place()
 
-    def _complete(self, upload_id: str, tags: list[str]) -> None:
-        """Join the parts. When the answer was lost, a second asking is refused: then the listing tells."""
+    def _complete(self, upload_id: str, tags: list[str]) -> ApiError | None:
+        """Join the parts; gives the refusal of a second asking after the answer to the first was lost.
+
+        Either they were joined at the first, so that the upload is not there any more, or never will be.
+        """
         parts = [{"part_number": number, "etag": tag} for number, tag in enumerate(tags, start=1)]
         body = {"run_id": self._run_id, "path": self._path, "upload_id": upload_id, "part_etags": parts}
         try:
-            self._post("complete-multipart-upload", replies.Reply, body)
-        except ApiError:
-            listed = self._tracking.list_artifacts(self._run_id, self._path)
-            if not any(each.path == self._path and each.file_size == self._content.size for each in listed):
+            self._post("complete-multipart-upload", replies.Reply, body, repeat=Repeat.IF_NOT_SENT)
+        except (ApiError, NoAnswer) as error:
+            if not error.may_have_arrived:
                 raise
+        else:
+            return None
+        try:
+            self._post("complete-multipart-upload", replies.Reply, body)
+        except ApiError as refusal:
+            return refusal
+        return None
 
     def _abort(self, place: Place) -> None:
         """Throw the parts away, even after a signal: kept, they would cost their owner money."""
@@ -147,13 +170,16 @@ class PartsUpload:
         except TrackingError:
             return  # what stopped the upload is the error to tell
 
-    def _post(self, endpoint: str, kind: type[_R], body: Mapping[str, object]) -> _R:
+    def _post(
+        self, endpoint: str, kind: type[_R], body: Mapping[str, object], *, repeat: Repeat = Repeat.SAFELY
+    ) -> _R:
         call = Call(
             method="POST",
             url=f"{self._tracking.target.base_url}{API}/artifacts/{endpoint}",
             doing=self._doing,
             headers={"Content-Type": "application/json"},
             body=json.dumps(body).encode(),
+            repeat=repeat,
         )
         return self._parsed(kind, call)
 

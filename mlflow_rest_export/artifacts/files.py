@@ -33,7 +33,7 @@ class FileArtifacts:
         try:
             root.mkdir(parents=True, exist_ok=True)
             # Beside, not inside: what stands in the folder is a file of the run to every reader.
-            atomic_files.put(target, _read(content, path), beside=root.parent)
+            atomic_files.put(target, pieces_of(content, path), beside=root.parent)
         except (OSError, ValueError) as error:
             raise store_error(f"storing {path} in run {run.run_id}", error) from error
 
@@ -70,8 +70,12 @@ def _inside(root: Path, path: str) -> Path:
     return root / path
 
 
-def _read(content: Content, path: str) -> Iterator[bytes]:
-    """Give the bytes; a file that cannot be read is another fault than a store that cannot be written."""
+def pieces_of(content: Content, path: str) -> Iterator[bytes]:
+    """Give the bytes; a file that cannot be read is another fault than a store that cannot be written.
+
+    Raises:
+        SourceError: it could not be read.
+    """
     try:
         yield from content.chunks()
     except OSError as error:

@@ -1,63 +1,39 @@
 """Artifacts straight into the object store, by ``obstore`` (extra ``objectstore``): S3, GCS, Azure.
 
-Large files go in parts, several at once; memory holds a few parts. ``obstore`` has an HTTP client and retries
-of its own; what it gives up is tried again here, with the patience that all calls share.
+Large files go in parts, several at once where workers are free for them; memory holds a few parts.
 """
 
 from __future__ import annotations
 
-import asyncio
-import itertools
-import re
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote, urlsplit
 
+from mlflow_rest_export.artifacts.obstore_calls import Attempt, StoreCalls
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.artifacts.store_settings import SCHEMES, StorePlace, place_of
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NoAnswer, SettingsError
 from mlflow_rest_export.extras import install_line, is_installed, require
-from mlflow_rest_export.network.answers import without_secrets
 from mlflow_rest_export.network.aws_keys import AwsSettings, KeySource, environment_keys, key_source
 from mlflow_rest_export.network.transport import Call, Tls, Transport
 from mlflow_rest_export.tracking.protocol import StoredRun
 
-_Said = TypeVar("_Said")
 S3 = "https://s3.amazonaws.com"
 WHOLE = 8 * 1024 * 1024
 """Bytes up to which a file is sent in one request."""
 PARTS = 9_000
 """Parts of a file at the most; S3 takes 10 000."""
 AT_ONCE = 4
-"""Parts of one file under way together, and in memory."""
+"""Parts of one file that may be under way together, and in memory; each takes a worker's place."""
 KEYS_LAST = timedelta(minutes=10)
 """Time after which the keys are asked for again: those of ``botocore`` are good for longer, always."""
 SLOWEST = 1e5
 """Bytes a second that a link must carry: the parts under way are given this much time more."""
-LOOK = 0.2
-"""Seconds between two looks at the wish to stop."""
-METADATA = "169.254.169.254"
-"""Where the last link of every chain of credentials asks; mentioned only when nothing else was found."""
-_ADVICE = (
-    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, GOOGLE_APPLICATION_CREDENTIALS or "
-    f"AZURE_STORAGE_ACCESS_KEY; for AWS profiles: {install_line('botocore')}"
-)
-_HOW = re.compile(r"Error performing \w+ \S+ in .*? - ")
-"""What ``obstore`` tells of its own attempts."""
-_PASSING = re.compile(r"HTTP error|timed? ?out|status code: (408|429|5\d\d)|SlowDown", re.IGNORECASE)
-
-
-@dataclass(slots=True)
-class _Moved:
-    """When something last went forward, and the seconds that may pass without that."""
-
-    limit: float = 0.0
-    at: float = 0.0
 
 
 class ObjectStoreRoute:
@@ -74,6 +50,7 @@ class ObjectStoreRoute:
         self._variables = variables
         self._tls = tls
         self._conduct = anonymous.conduct
+        self._calls = StoreCalls(anonymous.conduct)
         self._stores: dict[tuple[str, ...], Any] = {}
         self._lock = threading.Lock()
 
@@ -87,34 +64,39 @@ class ObjectStoreRoute:
         whole = content.size <= WHOLE
         size = max(WHOLE, -(-content.size // PARTS))
         obstore = require("obstore", for_what="uploading to the object store")
-        moved = _Moved()
+        at_once = b"".join(content.chunks()) if whole else b""
 
-        def put() -> Awaitable[Any]:
-            body = b"".join(content.chunks()) if whole else self._pieces(content, moved)
-            sent: Awaitable[Any] = obstore.put_async(
-                store, key, body, use_multipart=not whole, chunk_size=size, max_concurrency=AT_ONCE
+        def put(attempt: Attempt) -> None:
+            body = at_once if whole else self._pieces(content, attempt)
+            obstore.put(
+                store, key, body, use_multipart=not whole, chunk_size=size, max_concurrency=attempt.places
             )
-            return sent
 
-        moved.limit = self._conduct.timeout + min(content.size, AT_ONCE * size) / SLOWEST
-        self._insist(put, moved, doing=f"uploading {path} to run {run.run_id}")
+        limit = self._conduct.timeout + min(content.size, AT_ONCE * size) / SLOWEST
+        doing = f"uploading {path} to run {run.run_id}"
+        self._calls.insist(put, limit=limit, doing=doing, places=1 if whole else AT_ONCE)
 
     def read(self, run: StoredRun, path: str) -> Iterator[bytes]:
         """GET one file."""
         store, key = self._open(run, path)
         doing = f"reading {path} of run {run.run_id}"
         obstore = require("obstore", for_what="reading from the object store")
-        moved = _Moved(limit=self._conduct.timeout)
-        found = self._insist(lambda: obstore.get_async(store, key), moved, doing=doing)
-        for piece in found.stream():
-            yield bytes(piece)
+        found = self._calls.insist(
+            lambda _: obstore.get(store, key), limit=self._conduct.timeout, doing=doing
+        )
+        yield from self._calls.pieces(found.stream(), doing=doing)
 
-    def _pieces(self, content: Content, moved: _Moved) -> Iterator[bytes]:
-        for piece in content.chunks():
-            self._conduct.stop.check()
-            yield piece
-            moved.at = time.monotonic()
-            self._conduct.patience.progress()
+    def _pieces(self, content: Content, attempt: Attempt) -> Iterator[bytes]:
+        try:
+            for piece in content.chunks():
+                self._conduct.stop.check()
+                attempt.check()
+                yield piece
+                attempt.moved = time.monotonic()
+                self._conduct.patience.progress()
+        except Exception as error:
+            attempt.failed = error  # the library would tell it in words of its own
+            raise
 
     def _open(self, run: StoredRun, path: str) -> tuple[Any, str]:
         """Give the store of a run's artifacts and the key of a file in it."""
@@ -129,9 +111,11 @@ class ObjectStoreRoute:
                 store = self._stores[whose]
         except SettingsError as error:
             raise RouteUnavailable(str(error)) from None
-        except require("obstore.exceptions", for_what="the object store").BaseError as error:
+        except (require("obstore.exceptions", for_what="the object store").BaseError, ValueError) as error:
             said = str(error).split("\n\nDebug source")[0]
             raise RouteUnavailable(f"its settings make no sense: {said[:300]}") from None
+        if not path.isprintable():
+            raise RouteUnavailable("no name there may hold control characters", for_all_files=False)
         return store, "/".join(part for part in (place.prefix, path) if part)
 
     def _store(self, place: StorePlace) -> Any:  # noqa: ANN401  # obstore's stores share no public type
@@ -147,6 +131,8 @@ class ObjectStoreRoute:
                 config["region"] = self._region_of(place.bucket) or config.get("region", "us-east-1")
             return stores.S3Store(place.bucket, config=config, **options)
         if place.family == "gs":
+            if "base_url" in place.config:  # an emulator takes anybody, but the library sends nobody
+                options["credential_provider"] = lambda: {"token": "emulator", "expires_at": None}
             return stores.GCSStore(place.bucket, config=dict(place.config), **options)
         return stores.AzureStore(config=dict(place.config), **options)
 
@@ -171,48 +157,6 @@ class ObjectStoreRoute:
             raise SettingsError(f"AWS profiles need botocore: {install_line('botocore')}")
         return {} if keys is None else {"credential_provider": _provider(keys)}
 
-    def _insist(self, begin: Callable[[], Awaitable[_Said]], moved: _Moved, *, doing: str) -> _Said:
-        """Do it, again and again while what goes wrong may pass and there is patience."""
-        conduct = self._conduct
-        with conduct.patience.running():
-            for number in itertools.count():
-                conduct.stop.check()
-                try:
-                    result = self._once(begin, moved, doing=doing)
-                except (ApiError, NoAnswer) as error:
-                    wait = conduct.backoff.wait(number, asked=None, chance=conduct.chance())
-                    if isinstance(error, ApiError) or wait > conduct.patience.left():
-                        raise
-                    conduct.stop.wait(wait)
-                else:
-                    conduct.patience.progress()
-                    return result
-        raise AssertionError  # pragma: no cover - the loop has no end
-
-    def _once(self, begin: Callable[[], Awaitable[_Said]], moved: _Moved, *, doing: str) -> _Said:
-        failures = require("obstore.exceptions", for_what="the object store")
-        try:
-            with self._conduct.pace.turn(self._conduct.stop.check):
-                return asyncio.run(self._watched(begin, moved, doing=doing))
-        except (failures.BaseError, FileNotFoundError) as error:
-            if isinstance(error, OSError) and error.errno is not None:  # our own file, not the store's object
-                raise
-            raise _as_ours(error, failures, doing=doing) from None
-
-    async def _watched(self, begin: Callable[[], Awaitable[_Said]], moved: _Moved, *, doing: str) -> _Said:
-        """Wait for ``obstore``, but not through a wish to stop, nor through a silence."""
-        moved.at = time.monotonic()
-        task = asyncio.ensure_future(begin())
-        try:
-            while not task.done():
-                await asyncio.wait({task}, timeout=LOOK)
-                self._conduct.stop.check()
-                if not task.done() and time.monotonic() - moved.at > moved.limit:
-                    raise NoAnswer(f"{doing}: the object store did not answer in time", may_have_arrived=True)
-            return task.result()
-        finally:
-            task.cancel()
-
 
 def _provider(keys: KeySource) -> Callable[[], dict[str, object]]:
     def provide() -> dict[str, object]:
@@ -232,22 +176,3 @@ def _needs_botocore(variables: Mapping[str, str]) -> bool:
     return any(
         variables.get(name) for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
     )
-
-
-def _as_ours(error: Exception, failures: Any, *, doing: str) -> Exception:  # noqa: ANN401  # a module
-    """Name an error of ``obstore``, which has a class for some and a text for the others."""
-    told = " ".join(str(error).split("\n\nDebug source")[0].split())
-    said = without_secrets(_HOW.sub("", told))[:400]
-    if METADATA in told or "SettingsError" in told:
-        why = said.partition("SettingsError: ")[2] or said
-        return RouteUnavailable(f"there are no credentials for the store ({why}); {_ADVICE}")
-    for kind, status, code in (
-        ((failures.NotFoundError, FileNotFoundError), 404, "RESOURCE_DOES_NOT_EXIST"),
-        (failures.PermissionDeniedError, 403, "PERMISSION_DENIED"),
-        (failures.UnauthenticatedError, 401, "UNAUTHENTICATED"),
-    ):
-        if isinstance(error, kind):
-            return ApiError(f"{doing}: the object store said: {said}", status=status, code=code, reason=said)
-    if _PASSING.search(said):
-        return NoAnswer(f"{doing}: the object store cannot be reached: {said}", may_have_arrived=True)
-    return ApiError(f"{doing}: the object store said: {said}", status=400, reason=said)

@@ -7,17 +7,25 @@ is taken away again.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from mlflow_rest_export import atomic_files
+from mlflow_rest_export.artifacts.files import pieces_of
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.content import READ_SIZE, Content
 from mlflow_rest_export.tracking.protocol import StoredRun
 from mlflow_rest_export.tracking.rest import RestTracking
+from mlflow_rest_export.tracking.store_failures import store_error
 
+NOT_OURS = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
+)
+"""What is said of a folder that this machine may not or cannot write to, as opposed to a disk that fails."""
 NOT_SHARED = "the server does not see what is written there, so this disk is not the server's"
 
 
@@ -46,10 +54,10 @@ class SharedDiskRoute:
         """
         place = _place(run, path)
         if run.run_id in self._proven:
-            _write(place, content)
+            _write(run, path, content)
             return
         with self._lock:
-            made = _write(place, content)
+            made = _write(run, path, content)
             if run.run_id not in self._proven:
                 self._prove(run, path, place, made)
 
@@ -78,36 +86,41 @@ class SharedDiskRoute:
         self._proven.add(run.run_id)
 
 
-def _place(run: StoredRun, path: str) -> Path:
-    """Give the file's place, below a folder that bears the run's id: a server names no other folder to us."""
+def _root(run: StoredRun) -> Path:
+    """Give a run's folder, which bears the run's id: a server names no other folder to us."""
     parts = urlsplit(run.artifact_uri)
     root = Path(unquote(parts.path) if parts.scheme == "file" else run.artifact_uri)
-    place = Path(os.path.normpath(root / path))
     if not root.is_absolute() or run.run_id not in root.parts:
         raise RouteUnavailable(f"{root} is no absolute folder of this run")
+    return root
+
+
+def _place(run: StoredRun, path: str) -> Path:
+    """Give the file's place, below the folder of the run."""
+    root = _root(run)
+    place = Path(os.path.normpath(root / path))
     if not place.is_relative_to(os.path.normpath(root)):
         raise RouteUnavailable("the file's name leads out of the run's folder", for_all_files=False)
     return place
 
 
-def _write(place: Path, content: Content) -> list[Path]:
+def _write(run: StoredRun, path: str, content: Content) -> list[Path]:
     """Write a file and the folders above it; give the folders that were made, innermost first."""
-    part = place.with_name(f".{place.name[:200]}.part")
+    place, root = _place(run, path), _root(run)
+    # Beside, not inside, where that is the run's own folder, too: what stands inside is a file of the run.
+    beside = root.parent if run.run_id in root.parent.parts else root
     made = [folder for folder in place.parents if not folder.exists()]
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        file = part.open("wb")
+        atomic_files.put(place, pieces_of(content, path), beside=beside)
     except OSError as error:
         _remove_folders(made)
-        raise RouteUnavailable(f"{place.parent} cannot be written to: {error.strerror}") from None
-    try:
-        with file:
-            for piece in content.chunks():
-                file.write(piece)
-        part.replace(place)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+        if error.errno not in NOT_OURS:
+            raise store_error(f"storing {path} in run {run.run_id}", error) from error
+        for_all_files = error.errno != errno.ENAMETOOLONG
+        raise RouteUnavailable(
+            f"{place.parent} cannot be written to: {error.strerror}", for_all_files=for_all_files
+        ) from None
     return made
 
 

@@ -1,7 +1,8 @@
 """Writes an object to the signed place of any store, the way this store wants it.
 
-Nothing is sent but what the place lists, and every body has a length: stores refuse chunked ones. Facts:
-mlflow 3.17 (``databricks_artifact_repo.py``, ``databricks_rest_client``) and the stores' own references.
+Nothing is sent but what the place lists, to Azure only what the operation knows, and every body has a length:
+stores refuse chunked ones. Facts: mlflow 3.17 (``databricks_artifact_repo.py``, ``databricks_rest_client``,
+``azure/client.py``) and the stores' own references.
 """
 
 from __future__ import annotations
@@ -23,6 +24,18 @@ MOST_BLOCKS = 50_000
 
 _OF_PUT = ("x-ms-version", "x-ms-lease-", "x-ms-encryption-", "x-ms-client-request-id", "content-md5")
 _OF_BLOB = (*_OF_PUT, "x-ms-meta-", "x-ms-blob-", "x-ms-tags", "x-ms-access-tier", "if-", "content-type")
+_OF_FLUSH = (
+    *("x-ms-lease-id", "x-ms-cache-control", "x-ms-content-type", "x-ms-content-disposition"),
+    *("x-ms-content-encoding", "x-ms-content-language", "x-ms-properties", "x-ms-owner", "x-ms-group"),
+    *("x-ms-permissions", "x-ms-acl", "x-ms-encryption-", "x-ms-client-request-id", "x-ms-date"),
+    *("x-ms-version", "if-"),
+)
+_OF_APPEND = (*_OF_FLUSH, "content-md5", "x-ms-content-md5")
+_OF_CREATE = (
+    *(*_OF_FLUSH, "cache-control", "content-encoding", "content-language", "content-disposition"),
+    *("x-ms-umask", "x-ms-proposed-lease-id", "x-ms-expiry-", "x-ms-rename-source", "x-ms-source-if-"),
+)
+"""What a lake documents for the path that is created and for the one that is updated."""
 
 
 def upload(lease: Lease, content: Content, *, block: int = BLOCK, at_once: int = BLOB_AT_ONCE) -> None:
@@ -81,10 +94,12 @@ def _lake(lease: Lease, content: Content, block: int, at_once: int) -> None:
 
 
 def _lake_once(lease: Lease, content: Content, block: int) -> None:
-    lease.send("PUT", query={"resource": "file"}, body=b"")
+    lease.send("PUT", query={"resource": "file"}, headers=_filter(_OF_CREATE, {}), body=b"")
     for start, end in _pieces(content.size, block):
-        lease.send("PATCH", query={"action": "append", "position": str(start)}, part=(content, start, end))
-    lease.send("PATCH", query={"action": "flush", "position": str(content.size)}, body=b"")
+        query = {"action": "append", "position": str(start)}
+        lease.send("PATCH", query=query, headers=_filter(_OF_APPEND, {}), part=(content, start, end))
+    query = {"action": "flush", "position": str(content.size)}
+    lease.send("PATCH", query=query, headers=_filter(_OF_FLUSH, {}), body=b"")
 
 
 def _pieces(size: int, piece: int) -> Iterator[tuple[int, int]]:

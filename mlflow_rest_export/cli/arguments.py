@@ -192,12 +192,14 @@ def _content(group: argparse._ArgumentGroup) -> None:
         metavar="M",
         help="keep metrics whose name contains one of these, in any case",
     )
-    for names, text in (
-        (("--log-artifacts", "--copy-artifacts"), "upload evaluation artifacts (default: true)"),
-        (("--log-logs", "--copy-logs"), "upload execution logs (default: false)"),
-        (("--only-required",), "upload only the required artifacts (default: true)"),
+    for name, text in (
+        ("--log-artifacts", "upload evaluation artifacts (default: true)"),
+        ("--copy-artifacts", "another name of --log-artifacts"),
+        ("--log-logs", "upload execution logs (default: false)"),
+        ("--copy-logs", "another name of --log-logs"),
+        ("--only-required", "upload only the required artifacts (default: true)"),
     ):
-        group.add_argument(*names, nargs="?", const="true", metavar="BOOL", help=text)
+        group.add_argument(name, nargs="?", const="true", metavar="BOOL", help=text)
 
 
 def _how(group: argparse._ArgumentGroup) -> None:

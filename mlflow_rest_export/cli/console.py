@@ -196,7 +196,7 @@ class Voice:
         try:
             if self._bar is not None:
                 self._bar.hide()
-            print(_writable(text, stream), file=stream, flush=True)
+            print(_writable(_printable(text), stream), file=stream, flush=True)
         except OSError:
             _mute(stream)
 
@@ -207,6 +207,10 @@ class _Discreet(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Give the line."""
         return without_secrets(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
+        """Give the line without its traceback, which has lines of its own."""
+        return _printable(super().formatMessage(record))
 
 
 def _discreetly(value: object) -> object:
@@ -220,6 +224,17 @@ def _discreetly(value: object) -> object:
 
 def _encoding(stream: TextIO | None) -> str:
     return (getattr(stream, "encoding", None) or "utf-8").lower()
+
+
+def _printable(text: str) -> str:
+    """Give the text on one line and without what a terminal would obey: names come from files.
+
+    Escapes are those of JSON, so that what is JSON stays JSON.
+    """
+    if text.isprintable():
+        return text
+    text = text.encode("utf-8", "replace").decode()
+    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
 
 
 def _writable(text: str, stream: TextIO) -> str:

@@ -9,7 +9,6 @@ from mlflow_rest_export.config import Layers, check_destination, read_environmen
 
 FLAGS = (
     "format",
-    "map",
     "per_task",
     "include_deleted",
     "tracking_uri",
@@ -20,6 +19,8 @@ FLAGS = (
     "log_metrics",
     "log_artifacts",
     "log_logs",
+    "copy_artifacts",
+    "copy_logs",
     "only_required",
     "skip_existing",
     "workers",
@@ -39,7 +40,7 @@ def layers_of(chosen: argparse.Namespace) -> Layers:
     """
     if "dest" in chosen:
         check_destination(chosen.dest)
-    flags: dict[str, object] = {name: getattr(chosen, name, None) for name in FLAGS}
+    flags: dict[str, object] = {name: getattr(chosen, name, None) for name in (*FLAGS, "map")}
     return resolve(
         environment=read_environment(),
         overrides=chosen.override,

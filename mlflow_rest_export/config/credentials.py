@@ -36,7 +36,7 @@ def connection_of(settings: Settings, environment: Environment) -> Connection:
         password=password,
         token=token,
         token_file=str(settings.token_file or ""),
-        token_command=settings.token_command or "",
+        token_command=settings.token_command or (),
         headers={name: value.get_secret_value() for name, value in settings.headers.items()},
         workspace=settings.workspace or "",
         auth=environment.get("MLFLOW_TRACKING_AUTH") or "",

@@ -99,13 +99,14 @@ class Layer:
 
     def _columns(self, value: object, origin: str) -> object:
         """Take ``COLUMN=KIND`` texts, as the command line gives them."""
-        columns = {}
+        columns: dict[str, str] = {}
         for entry in value if isinstance(value, (list, tuple)) else [value]:
             name, equals, kind = str(entry).rpartition("=")
             if not equals:
                 self._problems.add(origin, "must be COLUMN=KIND, with a kind such as metric, param or skip")
                 return {}
-            columns[name] = kind
+            if columns.setdefault(name, kind) != kind:
+                self._problems.add(origin, f"makes {shown(name)} a {columns[name]} and a {kind}; keep one")
         return columns
 
 

@@ -66,6 +66,13 @@ class Layers:
         kept = {w: said for w, said in layer.said.items() if not any(covers(d, w) for d in self._deleted)}
         return _settings((*self._said, kept), self.environment, problems)
 
+    def leaves_address_to(self, stored: Mapping[str, object]) -> bool:
+        """Say whether a stored config alone names the server; a variable that it names is the user's own."""
+        uri = stored.get("tracking_uri")
+        if self.settings.tracking_uri is not None or not isinstance(uri, str):
+            return False
+        return self.environment.get(uri.strip()) is None
+
     def connection(self) -> Connection:
         """Give the way to the server: the settings' part of it, then the environment's.
 

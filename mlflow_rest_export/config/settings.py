@@ -70,7 +70,9 @@ class Settings(BaseModel):
         "Required, here or as `MLFLOW_TRACKING_URI`: there is no default.",
     )
     experiment_name: Name = Field(
-        default="nemo-evaluator-launcher", description="MLflow experiment; created when it is not there."
+        default="nemo-evaluator-launcher",
+        description="MLflow experiment; created when it is not there. Runs of `mlruns` folders keep theirs "
+        "unless this is set.",
     )
     run_name: Name | None = Field(default=None, description="Name of the run. Default: made from the result.")
     description: Text | None = Field(default=None, description="Description of the run (Markdown).")
@@ -166,6 +168,16 @@ class Settings(BaseModel):
         if self.token_file is not None and self.token_command is not None:
             raise PydanticCustomError("setting", "token_file and token_command are both given; keep one")
         return self
+
+    @field_validator("map", mode="after")
+    @classmethod
+    def _one_axis(cls, kinds: dict[str, ColumnKind]) -> dict[str, ColumnKind]:
+        for kind in ("step", "timestamp"):
+            columns = [name for name, made in kinds.items() if made == kind]
+            if len(columns) > 1:
+                said = f"map makes {' and '.join(columns)} a {kind}; a table has one"
+                raise PydanticCustomError("setting", "{said}", {"said": said})
+        return kinds
 
     def read_options(self) -> ReadOptions:
         """Give the part that shapes what a source reads."""

@@ -13,6 +13,7 @@ from mlflow_rest_export.doctor.check import Check, Layer, failed, ok, warning
 from mlflow_rest_export.errors import ApiError, ExportError, TrackingError
 from mlflow_rest_export.network.answers import Answer, json_of
 from mlflow_rest_export.network.auth import BasicAuth, NoAuth
+from mlflow_rest_export.network.failures import host_of
 from mlflow_rest_export.network.transport import Call
 from mlflow_rest_export.tracking.rest import API, RestTracking
 
@@ -63,7 +64,7 @@ class Service:
             body=json.dumps({"max_results": 1}).encode(),
         )
         answer = self.tracking.transport.send(call)
-        json_of(answer, doing=doing)
+        json_of(answer, doing=doing, host=host_of(call.url))
         return answer
 
     def _credentials(self) -> Check:
@@ -81,7 +82,8 @@ class Service:
         doing = "asking who we are"
         call = Call(method="GET", url=f"{target.base_url}{_WHO[target.kind]}", doing=doing)
         try:
-            return str(json_of(self.tracking.transport.send(call), doing=doing).get("userName", ""))
+            answer = self.tracking.transport.send(call)
+            return str(json_of(answer, doing=doing, host=host_of(call.url)).get("userName", ""))
         except TrackingError:
             return ""
 
@@ -107,7 +109,8 @@ class Service:
             return failed(Layer.FEATURES, error)
         known = server_limits.parse_version(version)
         said = f"MLflow {version}" if known else "a version that the server does not tell"
-        said += f": params up to {limits.param_value} characters, tags up to {limits.tag_value}"
+        unit = "bytes" if limits.lengths_in_bytes else "characters"
+        said += f": params up to {limits.param_value} {unit}, tags up to {limits.tag_value}"
         said += ", dataset inputs" if limits.dataset_inputs else ", no dataset inputs"
         return ok(Layer.FEATURES, said) if known else warning(Layer.FEATURES, said)
 

@@ -49,6 +49,12 @@ def owner_of(run: StoredRun) -> str:
     return claims[-1].partition(":")[2] if claims else run.tags.get(marks.OWNER, "")
 
 
+def last_data(run: StoredRun) -> str:
+    """Give the beginning of the digest of what the last owner brought, "" where there is no owner."""
+    claims = list(_claims(run))
+    return claims[-1].partition(":")[0] if claims else ""
+
+
 def is_of(run: StoredRun, digest: str) -> bool:
     """Say whether everything in a run was written by exports of data with this digest."""
     data = {claim.partition(":")[0] for claim in _claims(run)}

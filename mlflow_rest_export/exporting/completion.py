@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.content import sha256
-from mlflow_rest_export.exporting.receipt import Receipt
-from mlflow_rest_export.exporting.stored_points import StoredPoints
+from mlflow_rest_export.exporting import claims
+from mlflow_rest_export.exporting.leftovers import left_values, stale_tags
+from mlflow_rest_export.exporting.missing_points import MissingPoints
+from mlflow_rest_export.exporting.receipt import Delivered, Receipt
 from mlflow_rest_export.planning.plan import ExportPlan, FileFacts
-from mlflow_rest_export.records import Adjustment, Metric, RunStatus
-from mlflow_rest_export.tracking.points import same_value
+from mlflow_rest_export.records import Adjustment, RunStatus
 from mlflow_rest_export.tracking.protocol import StoredRun, Tracking
+
+KEPT_PARAM = "the run has this param; MLflow never changes one"
 
 
 @dataclass(frozen=True, slots=True)
 class MissingValues:
     """The values to write; ``metrics`` is a stream that is read once."""
 
-    metrics: Iterable[Metric]
+    metrics: MissingPoints
     params: Mapping[str, str]
     tags: Mapping[str, str]
-    adjustments: tuple[Adjustment, ...] = ()
+    kept: tuple[Adjustment, ...]
+
+    def adjustments(self) -> list[Adjustment]:
+        """Give what cannot be made as the plan has it; whole once ``metrics`` has been read."""
+        return [*self.kept, *self.metrics.adjustments]
 
 
 def is_complete(plan: ExportPlan, run: StoredRun) -> bool:
@@ -41,21 +48,38 @@ def is_delivered(run: StoredRun) -> bool:
     return run.status is RunStatus.FINISHED
 
 
-def missing_values(plan: ExportPlan, run: StoredRun, tracking: Tracking) -> MissingValues:
+def is_at_rest(run: StoredRun) -> bool:
+    """Say whether a run that is RUNNING is so because its source is: it holds that export whole.
+
+    Whoever brings it other data claims it for them first, so a newer claim says that somebody is at work.
+    """
+    digest = run.tags.get(marks.DIGEST, "")
+    return run.tags.get(marks.COMPLETE) == digest and claims.last_data(run) == digest[:12] != ""
+
+
+def missing_values(
+    plan: ExportPlan, run: StoredRun, tracking: Tracking, delivered: Delivered, *, thorough: bool = False
+) -> MissingValues:
     """Compare a run that exists already with its plan.
 
-    Equal metrics get no new point, others one; params that exist with another value cannot be changed.
+    Args:
+        plan: the run as it shall be.
+        run: the run as it is.
+        tracking: its store.
+        delivered: what earlier exports brought, so that it can be told what is left of it.
+        thorough: read everything, whatever it takes.
     """
     kept = [
-        Adjustment(f"param {key}", value, run.params[key], "the run has this param; MLflow never changes one")
+        Adjustment(f"param {key}", value, run.params[key], KEPT_PARAM)
         for key, value in plan.params.items()
         if run.params.get(key, value) != value
     ]
+    tags = {key: value for key, value in plan.tags.items() if run.tags.get(key) != value}
     return MissingValues(
-        metrics=_single(plan, run) if plan.single_points else _histories(plan, run, tracking),
+        metrics=MissingPoints(plan, run, tracking, delivered, thorough=thorough),
         params={key: value for key, value in plan.params.items() if key not in run.params},
-        tags={key: value for key, value in plan.tags.items() if run.tags.get(key) != value},
-        adjustments=tuple(kept),
+        tags={**tags, **stale_tags(plan, run)},
+        kept=(*kept, *left_values(plan, run, delivered)),
     )
 
 
@@ -90,47 +114,3 @@ def _is_told(file: FileFacts, receipt: Receipt) -> bool:
     if receipt.state != "complete" or told is None or told.size != file.content.size:
         return False
     return told.sha256 == (file.sha256 or sha256(file.content))
-
-
-def _single(plan: ExportPlan, run: StoredRun) -> Iterator[Metric]:
-    for point in plan.metrics:
-        last = run.metrics.get(point.key)
-        if last is None:
-            yield point
-        elif not same_value(point.value, last.value):
-            yield _corrected(point, last, step=max(point.step, last.step))
-
-
-def _histories(plan: ExportPlan, run: StoredRun, tracking: Tracking) -> Iterator[Metric]:
-    """Give the points that the run lacks.
-
-    Where the steps of a metric grow, each is known by its step, whatever the times; otherwise by both.
-    """
-    growing = _with_growing_steps(plan.metrics)
-    stored = StoredPoints(tracking, run.run_id)
-    for point in plan.metrics:
-        if point.key not in run.metrics:
-            yield point
-        elif point.key in growing:
-            last = stored.latest_at(point)
-            if last is None:
-                yield point
-            elif not same_value(point.value, last.value):
-                yield _corrected(point, last, step=point.step)
-        elif not stored.has(point):
-            yield point
-
-
-def _corrected(point: Metric, last: Metric, *, step: int) -> Metric:
-    """Give a corrected value a later time, or the server would keep showing the old one."""
-    return Metric(point.key, point.value, max(point.timestamp, last.timestamp + 1), step)
-
-
-def _with_growing_steps(points: Iterable[Metric]) -> set[str]:
-    last: dict[str, int] = {}
-    others: set[str] = set()
-    for point in points:
-        if point.key in last and point.step <= last[point.key]:
-            others.add(point.key)
-        last[point.key] = point.step
-    return last.keys() - others

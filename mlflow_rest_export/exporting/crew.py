@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, wait
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from mlflow_rest_export.errors import ExportError, Interrupted, NoAnswer, TrackingError
 from mlflow_rest_export.exporting.jobs import Job
@@ -13,7 +15,10 @@ from mlflow_rest_export.exporting.outcomes import Outcome
 from mlflow_rest_export.network.conduct import Conduct
 
 _log = logging.getLogger("mlflow_rest_export")
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 Step = Callable[[Job], None]
+_END = object()
 PATIENCE_FOR_THE_REST = 2.0
 """Seconds that steps under way get to notice a signal."""
 
@@ -29,11 +34,13 @@ class Crew:
         pool: the workers.
         conduct: patience, and the wish to stop, which ends a step with ``Interrupted``.
         on_failure: told of each job that failed while the server could be asked, after its error was noted.
+        workers: how many of them may be at work.
     """
 
     pool: Executor
     conduct: Conduct
     on_failure: Step
+    workers: int = 8
     _outage: Exception | None = field(default=None, init=False)
 
     def each(self, jobs: Iterable[Job], step: Step, *, of: Outcome | None = None) -> None:
@@ -46,11 +53,45 @@ class Crew:
 
     def all(self, steps: Iterable[tuple[Job, Step]]) -> None:
         """Do several steps, of one job or of many, in any order; returns when all are done."""
-        waiting = [self.pool.submit(self._guarded, job, step) for job, step in steps]
+        self._share(steps, lambda one: self._guarded(*one))
+
+    def spread(self, do: Callable[[_T], _R], items: Iterable[_T], /) -> list[_R]:
+        """Do one thing for each item; gives the results in their order. Never to be called by a worker.
+
+        Raises:
+            Exception: the first that ``do`` raised; what was not begun then is not done.
+        """
+        found: dict[int, _R] = {}
+
+        def one(numbered: tuple[int, _T]) -> None:
+            found[numbered[0]] = do(numbered[1])
+
+        self._share(enumerate(items), one)
+        return [found[number] for number in range(len(found))]
+
+    def _share(self, items: Iterable[_T], do: Callable[[_T], object]) -> None:
+        """Let every worker take item after item: nothing is queued, however many there are."""
+        waiting_items, lock = iter(items), threading.Lock()
+        failed = threading.Event()
+
+        def work() -> None:
+            try:
+                while not failed.is_set():
+                    with lock:
+                        item = next(waiting_items, _END)
+                    if item is _END:
+                        return
+                    do(item)  # type: ignore[arg-type]  # an item
+            except BaseException:
+                failed.set()
+                raise
+
+        waiting = [self.pool.submit(work) for _ in range(self.workers)]
         try:
             for done in waiting:
                 done.result()
         except BaseException:
+            failed.set()
             for not_begun in waiting:
                 not_begun.cancel()
             wait(waiting, timeout=PATIENCE_FOR_THE_REST)

@@ -6,7 +6,6 @@ plan, place (find or create the run), values, files, receipt with final status.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,11 +19,13 @@ from mlflow_rest_export.exporting import filling, verify
 from mlflow_rest_export.exporting.crew import Crew
 from mlflow_rest_export.exporting.experiments import Experiments
 from mlflow_rest_export.exporting.file_facts import facts_of
+from mlflow_rest_export.exporting.heartbeat import Heartbeat
 from mlflow_rest_export.exporting.jobs import Job
 from mlflow_rest_export.exporting.joining import Joiner
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.owner import Owner
 from mlflow_rest_export.exporting.placing import ROUNDS, Placing, lost_too_often, parents_first
+from mlflow_rest_export.exporting.repeats import Repeats
 from mlflow_rest_export.mlruns_layout import PARENT_TAG
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.planning import plan
@@ -44,8 +45,12 @@ class Habits:
     restore_experiment: bool = False
     verify: bool = False
     workers: int = 8
+    beat: float = 20.0
+    """Seconds between two signs of life in a long export; others lose patience after 60."""
     wave: int = 200
     """Runs that are under way together; between two waves nothing is left half done."""
+    files: int = 20_000
+    """Files after which a wave is full, too: what is known of each is kept until its wave is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +63,11 @@ class Exporter:
         conduct: patience and the wish to stop, shared with the transport.
         wishes: the settings that shape a run; asked for each record, since results may bring their own.
         habits: the settings that shape the export.
+        repeats: what the call has planned for this store so far; None: what comes again is exported again.
         progress: who wants to know.
         owner: this process.
         clock: monotonic seconds.
+        signs: a way to the same store that is open although all workers are busy; None: ``tracking``.
     """
 
     tracking: Tracking
@@ -68,9 +75,11 @@ class Exporter:
     conduct: Conduct
     wishes: Callable[[RunRecord], Wishes]
     habits: Habits = field(default_factory=Habits)
+    repeats: Repeats | None = None
     progress: Progress = field(default_factory=NoProgress)
     owner: Owner = field(default_factory=Owner.of_this_process)
     clock: Callable[[], float] = time.monotonic
+    signs: Tracking | None = None
 
     def export(self, records: Iterable[RunRecord | Unreadable]) -> Iterator[RunResult]:
         """Export records, and give what became of each, in their order.
@@ -78,10 +87,15 @@ class Exporter:
         Raises:
             Interrupted: after a signal; what was begun is marked and can be completed by the same export.
         """
-        source = iter(records)
         pool = ThreadPoolExecutor(self.habits.workers, thread_name_prefix="export")
-        with pool, self.owner.at_work():
-            crew = Crew(pool=pool, conduct=self.conduct, on_failure=self._mark_failed)
+        heart = Heartbeat(tracking=self.signs or self.tracking, every=self.habits.beat)
+        with pool, self.owner.at_work(), heart.beating():
+            crew = Crew(
+                pool=pool,
+                conduct=self.conduct,
+                on_failure=self._mark_failed,
+                workers=self.habits.workers,
+            )
             placing = Placing(
                 tracking=self.tracking,
                 experiments=Experiments(self.tracking, restore=self.habits.restore_experiment),
@@ -91,13 +105,16 @@ class Exporter:
                 ),
                 skip_existing=self.habits.skip_existing,
             )
-            while wave := list(itertools.islice(source, self.habits.wave)):
-                yield from self._wave(wave, crew, placing)
+            for wave in _waves(records, self.habits):
+                yield from self._wave(wave, crew, placing, heart)
+                wave.clear()  # before the next one is read
+                heart.jobs = ()
 
     def _wave(
-        self, records: Sequence[RunRecord | Unreadable], crew: Crew, placing: Placing
+        self, records: Sequence[RunRecord | Unreadable], crew: Crew, placing: Placing, heart: Heartbeat
     ) -> Iterator[RunResult]:
         jobs = {id(record): Job(record) for record in records if isinstance(record, RunRecord)}
+        heart.jobs = list(jobs.values())
         self.progress.runs_found(len(records))
         try:
             self._steps(list(jobs.values()), crew, placing)
@@ -111,14 +128,17 @@ class Exporter:
 
     def _steps(self, jobs: Sequence[Job], crew: Crew, placing: Placing) -> None:
         crew.each(jobs, self._plan)
+        if self.repeats is not None:
+            for job in jobs:  # in their order, so that the first one counts
+                self.repeats.take(job)
         for generation in parents_first(job for job in jobs if job.is_open):
             placing.place(generation)
             crew.each(_ours(generation), partial(self._values, placing))
-        self._files(_ours(jobs), crew)
-        crew.each(_ours(jobs), self._finish)
+        self._files(_ours(jobs), crew, placing)
+        crew.each(_ours(jobs), partial(self._finish, placing))
         # Only now is anybody waited for: whoever waits with work of his own undone may be waited for himself.
         crew.each(jobs, partial(self._late, placing))
-        crew.each(jobs, self._verify, of=Outcome.UNCHANGED)
+        crew.each(jobs, partial(self._verify, placing), of=Outcome.UNCHANGED)
         for outcome in (Outcome.EXPORTED, Outcome.UNCHANGED):
             crew.each(jobs, partial(self._link, placing), of=outcome)
 
@@ -127,58 +147,79 @@ class Exporter:
         job.plan = plan.build(job.record, facts_of(job.record), self.wishes(job.record), limits)
 
     def _values(self, placing: Placing, job: Job) -> None:
-        for _ in range(ROUNDS):
-            if not job.is_ours or filling.write_values(self.tracking, job):
-                return
-            placing.again(job)
-        raise lost_too_often(job)
+        if not placing.holds(job):
+            return
+        self._make_room(job)
+        if not filling.write_values(self.tracking, self.artifacts, job, thorough=self.habits.verify):
+            placing.lose(job)
+
+    def _make_room(self, job: Job) -> None:
+        """Choose names beside those that the run has already: a file store keeps them as paths."""
+        limits = self.tracking.limits()
+        if job.is_new or not limits.keys_share_folders:
+            return
+        run, wishes = job.stored(), self.wishes(job.record)
+        files = self.artifacts.listing(run) if wishes.log_artifacts else {}
+        beside = {"metric": run.metrics, "param": run.params, "tag": run.tags, "artifact": files}
+        job.plan = plan.build(job.record, facts_of(job.record), wishes, limits, beside=beside)
 
     def _late(self, placing: Placing, job: Job) -> None:
         """Wait for the one who is at work on the run, and complete it should he be gone."""
         for _ in range(ROUNDS):
-            if job.is_open and not job.owner:
-                placing.wait(job)
-                self._values(placing, job)
-        if job.is_open and not job.owner:
-            raise lost_too_often(job)
-        if job.is_open:
-            files = filling.files_to_send(self.artifacts, job)
-            self.progress.files_found(len(files), sum(file.content.size for file in files))
-            for file in files:
-                self._send(file, job)
-            self._finish(job)
+            placing.wait(job)
+            self._values(placing, job)
+            for file in self._chosen(job):
+                self._send(placing, file, job)
+            self._finish(placing, job)
+            if not job.is_open:
+                return
+        raise lost_too_often(job)
 
-    def _files(self, jobs: Sequence[Job], crew: Crew) -> None:
+    def _files(self, jobs: Sequence[Job], crew: Crew, placing: Placing) -> None:
         """Send the files of all runs, spread over all workers whatever run they belong to."""
         chosen: list[tuple[Job, FileFacts]] = []
+        crew.each(jobs, lambda job: chosen.extend([(job, file) for file in self._chosen(job)]))
+        crew.all((job, partial(self._send, placing, file)) for job, file in chosen)
 
-        def choose(job: Job) -> None:
-            files = filling.files_to_send(self.artifacts, job)
-            if job.planned().with_receipt:
-                self.artifacts.expect(job.stored(), [*(file.path for file in files), marks.RECEIPT])
-            chosen.extend([(job, file) for file in files])
+    def _chosen(self, job: Job) -> list[FileFacts]:
+        """Choose the files to send, and tell whoever wants to know before."""
+        if not job.is_ours:
+            return []
+        files = filling.files_to_send(self.artifacts, job)
+        if job.planned().with_receipt:
+            self.artifacts.expect(job.stored(), [*(file.path for file in files), marks.RECEIPT])
+        self.progress.files_found(len(files), sum(file.content.size for file in files))
+        return files
 
-        crew.each(jobs, choose)
-        self.progress.files_found(len(chosen), sum(file.content.size for _, file in chosen))
-        crew.all((job, partial(self._send, file)) for job, file in chosen)
+    def _send(self, placing: Placing, file: FileFacts, job: Job) -> None:
+        if placing.holds(job):
+            filling.send_file(self.artifacts, job, file)
+            self.progress.file_sent(file.content.size)
 
-    def _send(self, file: FileFacts, job: Job) -> None:
-        filling.send_file(self.artifacts, job, file)
-        self.progress.file_sent(file.content.size)
+    def _finish(self, placing: Placing, job: Job) -> None:
+        if placing.holds(job):
+            filling.finish(self.tracking, self.artifacts, job)
+            self._verify(placing, job)
+            job.outcome = Outcome.EXPORTED
 
-    def _finish(self, job: Job) -> None:
-        filling.finish(self.tracking, self.artifacts, job)
+    def _verify(self, placing: Placing, job: Job) -> None:
+        if not self.habits.verify:
+            return
+        self._make_room(job)
+        run_id, volatile = job.stored().run_id, job.record.volatile
         try:
-            self._verify(job)
-        except VerifyError:
-            filling.distrust(self.artifacts, job)
-            raise
-        job.outcome = Outcome.EXPORTED
-
-    def _verify(self, job: Job) -> None:
-        if self.habits.verify:
-            run_id, volatile = job.stored().run_id, job.record.volatile
             verify.verify(self.tracking, self.artifacts, job.planned(), run_id, volatile=volatile)
+        except VerifyError:
+            self._reopen(placing, job)
+            raise
+
+    def _reopen(self, placing: Placing, job: Job) -> None:
+        """See to it that the next export completes a run that is not right, as far as the store lets us."""
+        try:
+            if job.owner or placing.reopen(job):
+                filling.distrust(self.tracking, self.artifacts, job)
+        except (ExportError, OSError) as error:
+            _log.warning("run %s is not right and could not be reopened: %s", job.stored().run_id, error)
 
     def _link(self, placing: Placing, job: Job) -> None:
         """Name the parent, should it have got another run since this one was created."""
@@ -203,10 +244,28 @@ class Exporter:
     def _result(self, job: Job) -> RunResult:
         if job.run is None:
             return job.result()
+        if self.habits.verify and job.error is None:
+            job.adjustments += verify.unread(job.planned(), self.tracking.limits())
         return job.result(
             run_url=self.tracking.run_url(job.run),
             experiment_url=self.tracking.experiment_url(job.run.experiment_id),
         )
+
+
+def _waves(
+    records: Iterable[RunRecord | Unreadable], habits: Habits
+) -> Iterator[list[RunRecord | Unreadable]]:
+    """Split records into what is under way together: so many runs, or fewer that have many files."""
+    wave: list[RunRecord | Unreadable] = []
+    files = 0
+    for record in records:
+        wave.append(record)
+        files += len(record.artifacts) if isinstance(record, RunRecord) else 0
+        if len(wave) >= habits.wave or files >= habits.files:
+            yield wave
+            wave, files = [], 0
+    if wave:
+        yield wave
 
 
 def _ours(jobs: Iterable[Job]) -> list[Job]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlflow_rest_export.content import content_of, sha256
-from mlflow_rest_export.errors import SourceError
+from mlflow_rest_export.errors import SourceError, why
 from mlflow_rest_export.planning.plan import FileFacts
 from mlflow_rest_export.records import RunRecord
 
@@ -24,7 +24,7 @@ def facts_of(record: RunRecord) -> tuple[FileFacts, ...]:
             digest = sha256(content) if content.size <= HASHED_UP_TO else None
         except OSError as error:
             raise SourceError(
-                f"{record.label}: {error.filename or artifact.path} cannot be read: {error.strerror or error}"
+                f"{record.label}: {error.filename or artifact.path} cannot be read: {why(error)}"
             ) from None
         facts.append(FileFacts(artifact.path, content, digest))
     return tuple(facts)

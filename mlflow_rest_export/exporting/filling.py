@@ -12,16 +12,23 @@ from mlflow_rest_export.errors import ApiError, ParamConflict, StoreError
 from mlflow_rest_export.exporting import claims, receipt
 from mlflow_rest_export.exporting.completion import missing_files, missing_values
 from mlflow_rest_export.exporting.jobs import Job
+from mlflow_rest_export.exporting.leftovers import left_files
 from mlflow_rest_export.planning.names import clean_text
 from mlflow_rest_export.planning.plan import FileFacts
 from mlflow_rest_export.records import RunStatus
 from mlflow_rest_export.tracking.protocol import Artifacts, Tracking
 
 
-def write_values(tracking: Tracking, job: Job) -> bool:
+def write_values(tracking: Tracking, artifacts: Artifacts, job: Job, *, thorough: bool = False) -> bool:
     """Write the metrics, params and tags that the run lacks.
 
     The first batch to a new run carries the claim: it is refused when somebody superseded the run.
+
+    Args:
+        tracking: the store.
+        artifacts: where the run's files live, its receipt among them.
+        job: whose run it is.
+        thorough: look into everything that an existing run holds.
 
     Returns:
         False when the run is new and lost the election; nothing was written then.
@@ -29,7 +36,7 @@ def write_values(tracking: Tracking, job: Job) -> bool:
     if job.is_new and not _write_first(tracking, job):
         return False
     if not job.is_new:
-        _write_missing(tracking, job)
+        _write_missing(tracking, artifacts, job, thorough=thorough)
     if job.planned().datasets:
         tracking.log_inputs(job.stored().run_id, job.planned().datasets)
     return True
@@ -63,16 +70,20 @@ def _is_ours_all_the_same(tracking: Tracking, job: Job) -> bool:
     return True
 
 
-def _write_missing(tracking: Tracking, job: Job) -> None:
+def _write_missing(tracking: Tracking, artifacts: Artifacts, job: Job, *, thorough: bool) -> None:
     plan, run = job.planned(), job.stored()
-    lacks = missing_values(plan, run, tracking)
-    job.adjustments += lacks.adjustments
+    job.listing = artifacts.listing(run)
+    job.receipt = receipt.stored_receipt(artifacts, run, job.listing)
+    lacks = missing_values(plan, run, tracking, job.delivered(), thorough=thorough)
+    if run.tags.get(marks.COMPLETE):  # first of all: with it, whatever breaks off from here looks complete
+        tracking.log_values(run.run_id, tags={marks.COMPLETE: ""})
     if run.status is not RunStatus.RUNNING:
         tracking.update_run(
             run.run_id, status=RunStatus.RUNNING, end_time=run.end_time, run_name=plan.run_name
         )
     told = {marks.ERROR: ""} if run.tags.get(marks.ERROR) else {}  # it is on its way again
     tracking.log_values(run.run_id, metrics=lacks.metrics, params=lacks.params, tags={**lacks.tags, **told})
+    job.tell(lacks.adjustments())
 
 
 def files_to_send(artifacts: Artifacts, job: Job) -> list[FileFacts]:
@@ -81,13 +92,13 @@ def files_to_send(artifacts: Artifacts, job: Job) -> list[FileFacts]:
     job.hashes = {file.path: file.sha256 for file in plan.files if file.sha256 is not None}
     if job.is_new:
         return list(plan.files)
-    stored = artifacts.listing(run)
-    known = receipt.stored_receipt(artifacts, run, stored)
-    files = missing_files(plan, stored, known, of_this_data=claims.is_of(run, plan.digest))
+    known = job.receipt
+    job.tell(left_files(plan, job.listing, job.delivered()))
+    files = missing_files(plan, job.listing, known, of_this_data=claims.is_of(run, plan.digest))
     if known is not None and known.state == "complete":
         job.hashes |= {path: told.sha256 for path, told in known.files.items() if path not in job.hashes}
         if files:
-            artifacts.upload(run, marks.RECEIPT, BytesContent(receipt.updating(plan)))
+            artifacts.upload(run, marks.RECEIPT, BytesContent(receipt.updating(plan, known.delivered)))
     return files
 
 
@@ -107,17 +118,21 @@ def finish(tracking: Tracking, artifacts: Artifacts, job: Job) -> None:
             job.hashes[file.path] = sha256(file.content)
     if plan.with_receipt:
         changes = (*plan.adjustments, *job.adjustments)
-        data = receipt.complete(plan, job.hashes, changes)
+        data = receipt.complete(plan, job.hashes, changes, job.delivered())
         artifacts.upload(run, marks.RECEIPT, BytesContent(data))
     if plan.status is not RunStatus.FINISHED:
         tracking.log_values(run.run_id, tags={marks.COMPLETE: plan.digest})
     tracking.update_run(run.run_id, status=plan.status, end_time=plan.end_time, run_name=plan.run_name)
 
 
-def distrust(artifacts: Artifacts, job: Job) -> None:
-    """Take the receipt's word back, so that the next export sends every file again."""
-    if job.planned().with_receipt:
-        artifacts.upload(job.stored(), marks.RECEIPT, BytesContent(receipt.updating(job.planned())))
+def distrust(tracking: Tracking, artifacts: Artifacts, job: Job) -> None:
+    """Take the run's word back that it is complete, and the receipt's, so that every file is sent again."""
+    plan, run = job.planned(), job.stored()
+    if plan.status is not RunStatus.FINISHED:
+        tracking.log_values(run.run_id, tags={marks.COMPLETE: ""})
+    if plan.with_receipt:
+        known = receipt.stored_receipt(artifacts, run, artifacts.listing(run)) or receipt.Receipt()
+        artifacts.upload(run, marks.RECEIPT, BytesContent(receipt.updating(plan, known.delivered)))
 
 
 def mark_failed(tracking: Tracking, job: Job, status: RunStatus, reason: str) -> None:

@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from mlflow_rest_export.records import Lookup, RunRecord, Unreadable
 
 INVOCATION = "invocation_id"
+OF_ONE_JOB = frozenset({"job_id", "task_name", "benchmark", "harness"})
+
+Found = RunRecord | Unreadable
 
 
-def grouped(records: Iterable[RunRecord | Unreadable]) -> Iterator[RunRecord | Unreadable]:
-    """Put a parent before the records of each invocation that follow one another; others pass as they are."""
-    for invocation, members in itertools.groupby(records, key=_invocation):
-        if not invocation:
-            yield from members
-            continue
-        children = [member for member in members if isinstance(member, RunRecord)]
-        parent = _parent(invocation, children)
+def grouped(records: Iterable[Found], *, wanted: Callable[[RunRecord], bool]) -> Iterator[Found]:
+    """Put one parent before the records of each invocation; the others pass as they are, all in their order.
+
+    What cannot be read parts no invocation. One invocation at a time is held in memory.
+
+    Args:
+        records: those of an invocation follow one another.
+        wanted: whether the settings ask for a parent of this record.
+    """
+    family: list[Found] = []
+    invocation, done = "", set[str]()
+    for record in records:
+        if isinstance(record, RunRecord):
+            its_own = record.tags.get(INVOCATION, "") if wanted(record) else ""
+            if its_own != invocation:
+                yield from _family(invocation, family, has_parent=invocation in done)
+                done.add(invocation)
+                family, invocation = [], its_own
+        if invocation:
+            family.append(record)
+        else:
+            yield record
+    yield from _family(invocation, family, has_parent=invocation in done)
+
+
+def _family(invocation: str, members: list[Found], *, has_parent: bool) -> Iterator[Found]:
+    children = [member for member in members if isinstance(member, RunRecord)]
+    if not children:
+        return
+    parent = _parent(invocation, children)
+    if not has_parent:
         yield parent
-        yield from (replace(child, parent_key=parent.key) for child in children)
-
-
-def _invocation(record: RunRecord | Unreadable) -> str:
-    return record.tags.get(INVOCATION, "") if isinstance(record, RunRecord) else ""
+    for member in members:
+        yield replace(member, parent_key=parent.key) if isinstance(member, RunRecord) else member
 
 
 def _parent(invocation: str, children: list[RunRecord]) -> RunRecord:
@@ -33,8 +55,7 @@ def _parent(invocation: str, children: list[RunRecord]) -> RunRecord:
     shared = {
         key: value
         for key, value in first.tags.items()
-        if key not in {"job_id", "task_name", "benchmark", "harness"}
-        and all(child.tags.get(key) == value for child in children)
+        if key not in OF_ONE_JOB and all(child.tags.get(key) == value for child in children)
     }
     ends = [child.end_time for child in children if child.end_time is not None]
     return RunRecord(
@@ -47,4 +68,5 @@ def _parent(invocation: str, children: list[RunRecord]) -> RunRecord:
         params={INVOCATION: invocation},
         tags=shared,
         stored=first.stored,
+        stored_by_user=first.stored_by_user,
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
+from mlflow_rest_export.exporting.receipt import NOTHING, Delivered, Receipt
 from mlflow_rest_export.planning.plan import ExportPlan
 from mlflow_rest_export.records import Adjustment, RunRecord
 from mlflow_rest_export.tracking.protocol import StoredRun
@@ -21,8 +23,12 @@ class Job:
     """Our mark on the run; "" while it is not ours to write to."""
     is_new: bool = False
     """Whether this export created the run, so that nothing can be in it yet."""
-    busy_since: float = 0.0
-    """When somebody else was found to be at work on the run, by the monotonic clock."""
+    since: float = 0.0
+    """When the run was last seen to be ours, or first to be somebody else's, by the monotonic clock."""
+    listing: Mapping[str, int | None] = field(default_factory=dict)
+    """The files of a run that existed already, and their sizes."""
+    receipt: Receipt | None = None
+    """The receipt of a run that existed already, as it was found."""
     hashes: dict[str, str] = field(default_factory=dict)
     """Path -> sha256 of every file."""
     adjustments: list[Adjustment] = field(default_factory=list)
@@ -51,6 +57,14 @@ class Job:
         if self.run is None:
             raise AssertionError(f"{self.record.label} has no run yet")
         return self.run
+
+    def delivered(self) -> Delivered:
+        """Give what the receipt says earlier exports brought."""
+        return self.receipt.delivered if self.receipt is not None else NOTHING
+
+    def tell(self, changes: Iterable[Adjustment]) -> None:
+        """Note what came up, once however often the job begins again."""
+        self.adjustments += [change for change in changes if change not in self.adjustments]
 
     def give_way(self, winner: StoredRun | None) -> None:
         """Leave the run to somebody else; None when the key has no run at all."""

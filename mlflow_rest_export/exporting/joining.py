@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mlflow_rest_export.errors import ApiError, ParamConflict, StoreError
 from mlflow_rest_export.exporting import claims
-from mlflow_rest_export.exporting.completion import is_complete
+from mlflow_rest_export.exporting.completion import is_at_rest, is_complete
 from mlflow_rest_export.exporting.owner import Life, Owner
 from mlflow_rest_export.network.conduct import Stop
 from mlflow_rest_export.planning.plan import ExportPlan
@@ -99,9 +99,9 @@ class Joiner:
             return Fate.GONE
         if is_complete(plan, run):
             return Fate.COMPLETE
-        if run.status is RunStatus.RUNNING and self._life(run) is not Life.GONE:
-            return Fate.BUSY
-        return Fate.OURS
+        if run.status is not RunStatus.RUNNING or is_at_rest(run) or self._life(run) is Life.GONE:
+            return Fate.OURS
+        return Fate.BUSY
 
     def _life(self, run: StoredRun) -> Life:
         return self.owner.life_of(claims.owner_of(run))
@@ -111,6 +111,14 @@ class Joiner:
 
     def _take(self, plan: ExportPlan, run: StoredRun) -> Joined | None:
         """Write our claim where only one can; None when somebody else was first or the run is gone."""
+        now = self.claim(plan, run)
+        if now is None:
+            return None
+        mark = claims.owner_of(now)
+        return Joined(Fate.COMPLETE, now) if is_complete(plan, now) else Joined(Fate.OURS, now, mark)
+
+    def claim(self, plan: ExportPlan, run: StoredRun) -> StoredRun | None:
+        """Make the run ours, whatever it lacks, and give it as it is then; None as for ``_take``."""
         mark = self.owner.mark()
         claim = claims.takeover(run, plan.digest, mark)
         try:
@@ -122,11 +130,11 @@ class Joiner:
                 return None
             raise
         now = self.tracking.get_run(run.run_id)
-        if claims.owner_of(now) != mark:  # a store that lets two write a param at once kept the other's
-            return None
-        return Joined(Fate.COMPLETE, now) if is_complete(plan, now) else Joined(Fate.OURS, now, mark)
+        # A store that lets two write a param at once may have kept the other's.
+        return now if claims.owner_of(now) == mark else None
 
 
 def _looks(run: StoredRun) -> tuple[object, ...]:
     """Give what changes while somebody writes to a run."""
-    return run.status, run.end_time, len(run.metrics), len(run.params), dict(run.tags)
+    newest = {key: (point.timestamp, point.step) for key, point in run.metrics.items()}
+    return run.status, run.end_time, newest, len(run.params), dict(run.tags)

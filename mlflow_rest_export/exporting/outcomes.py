@@ -19,6 +19,8 @@ class Outcome(enum.Enum):
     FAILED = "failed"
     PLANNED = "planned"
     """Only shown (``--dry-run``)."""
+    REPEATED = "repeated"
+    """The same as another result of the call, which tells for both; never shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

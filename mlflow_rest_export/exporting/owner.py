@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 UNTOLD = "?"
 """When a process began, on systems that do not tell."""
 
@@ -29,7 +30,7 @@ class Owner:
     """One export under way.
 
     Args:
-        machine: host and process namespace, in which ``process`` means something.
+        machine: host, its boot and process namespace, in which ``process`` means something.
         process: process id.
         born: when the process began, by the system's count: ids are used again.
         token: tells the exports of one process apart.
@@ -45,7 +46,7 @@ class Owner:
         """Describe an export of this process."""
         namespace = Path("/proc/self/ns/pid")
         inside = str(namespace.readlink()) if namespace.is_symlink() else ""
-        machine = hashlib.sha256(f"{socket.gethostname()} {inside}".encode()).hexdigest()[:12]
+        machine = machine_of(socket.gethostname(), inside, BOOT_ID)
         return cls(machine, os.getpid(), _born(os.getpid()))
 
     @contextlib.contextmanager
@@ -70,6 +71,21 @@ class Owner:
             return Life.AT_WORK if token in _at_work else Life.GONE
         now = _born(int(process))
         return Life.AT_WORK if now and (now == born or UNTOLD in {now, born}) else Life.GONE
+
+
+def machine_of(host: str, namespace: str, boot: Path) -> str:
+    """Name what process ids mean something in.
+
+    Args:
+        host: its name; many are called ``localhost``.
+        namespace: of process ids, which has the same name on every machine without containers.
+        boot: the file that tells an id of the running system, where there is one.
+    """
+    try:
+        running = boot.read_text().strip()
+    except OSError:
+        running = ""
+    return hashlib.sha256(f"{host} {namespace} {running}".encode()).hexdigest()[:12]
 
 
 def _born(process: int) -> str:

@@ -17,9 +17,10 @@ from mlflow_rest_export.exporting.jobs import Job
 from mlflow_rest_export.exporting.joining import Fate, Joined, Joiner
 from mlflow_rest_export.exporting.lookups import merged
 from mlflow_rest_export.exporting.outcomes import Outcome
+from mlflow_rest_export.exporting.staleness import newer_data
 from mlflow_rest_export.mlruns_layout import PARENT_TAG
 from mlflow_rest_export.records import Lookup
-from mlflow_rest_export.tracking.protocol import Experiment, NewRun, StoredRun, Tracking
+from mlflow_rest_export.tracking.protocol import Each, Experiment, NewRun, StoredRun, Tracking
 
 Decide = Callable[[Job, Sequence[StoredRun]], None]
 ROUNDS = 10
@@ -43,8 +44,10 @@ class Placing:
     crew: Crew
     joiner: Joiner
     skip_existing: bool
-    _run_ids: dict[str, str] = field(default_factory=dict, init=False)
-    """Key -> id of every run placed in this export, for their children."""
+    _run_ids: dict[tuple[str, str], str] = field(default_factory=dict, init=False)
+    """Experiment and key -> id of every run placed in this export, for their children."""
+    _anywhere: dict[str, str] = field(default_factory=dict, init=False)
+    """Key -> id of a run placed in this export, for children in other experiments."""
 
     def place(self, jobs: Sequence[Job]) -> None:
         """Place jobs of which none is the parent of another, asking for all of them together."""
@@ -56,15 +59,36 @@ class Placing:
         self._with_known_runs([job for job in jobs if job.is_new], self._elect)
         self.crew.each([job for job in jobs if not job.is_new], self._settle)
 
-    def again(self, job: Job) -> None:
-        """Place a job whose run was lost to somebody else, who may have deleted it."""
+    def holds(self, job: Job) -> bool:
+        """Say whether the job's run is ours to write to; if somebody took it over, it is left to them.
+
+        That takes others some patience with us, so the store is asked only when a part of it has passed.
+        """
+        clock, run = self.joiner.clock, job.run
+        if job.is_ours and run is not None and clock() - job.since > self.joiner.patience / 3:
+            now = self.tracking.get_run(run.run_id)
+            if now.deleted or claims.owner_of(now) != job.owner:
+                self.lose(job)
+            else:
+                job.since = clock()
+        return job.is_ours
+
+    def lose(self, job: Job) -> None:
+        """Leave the run to whoever has it now."""
         job.give_way(job.run)
-        self._settle(job)
+        job.since = self.joiner.clock()
+
+    def reopen(self, job: Job) -> bool:
+        """Make a run ours again that is complete, but not right; False when somebody else was first."""
+        claimed = self.joiner.claim(job.planned(), job.stored())
+        if claimed is not None:
+            job.run, job.owner = claimed, claims.owner_of(claimed)
+        return claimed is not None
 
     def wait(self, job: Job) -> None:
-        """Wait for whoever is at work on the job's run, until it is complete or ours."""
-        plan, run = job.planned(), job.stored()
-        self._joined(job, self.joiner.wait(plan, run, since=job.busy_since))
+        """Wait for whoever is at work on the job's run, until it is complete, ours or gone."""
+        if job.run is not None:
+            self._joined(job, self.joiner.wait(job.planned(), job.run, since=job.since))
         self._settle(job)
 
     def parent_of(self, job: Job) -> str | None:
@@ -72,22 +96,25 @@ class Placing:
         key = job.record.parent_key
         if key is None:
             return None
-        if key not in self._run_ids:
+        place = (job.planned().experiment, key)
+        if place not in self._run_ids:
             found = self.tracking.find_runs(self._experiment(job).experiment_id, [Lookup(marks.KEY, key)])
             ids = [run.run_id for run in found if run.tags.get(marks.KEY) == key]
-            self._run_ids[key] = ids[0] if len(ids) == 1 else ""
-        return self._run_ids[key] or None
+            self._run_ids[place] = ids[0] if len(ids) == 1 else ""
+        return self._run_ids[place] or self._anywhere.get(key)
+
+    def _note_place(self, job: Job, run: StoredRun) -> None:
+        key = job.record.key
+        self._run_ids[job.planned().experiment, key] = self._anywhere[key] = run.run_id
 
     def _settle(self, job: Job) -> None:
-        for _ in range(ROUNDS):
-            if job.run is None:
-                self._place_alone(job)
-            if job.run is not None and job.is_open and not job.owner:
-                self._joined(job, self.joiner.join(job.planned(), job.run))
-            if job.run is not None:
-                self._run_ids[job.record.key] = job.run.run_id
-                return
-        raise lost_too_often(job)
+        """Join the run that exists already; without one, or with one that is gone, try for another, once."""
+        if job.run is None:
+            self._place_alone(job)
+        if job.run is not None and job.is_open and not job.owner:
+            self._joined(job, self.joiner.join(job.planned(), job.run))
+        if job.run is not None:
+            self._note_place(job, job.run)
 
     def _place_alone(self, job: Job) -> None:
         self._decide(job, self._search(job).of(job.planned()))
@@ -101,15 +128,14 @@ class Placing:
             job.outcome = Outcome.UNCHANGED
         elif joined.fate is Fate.OURS:
             job.owner = joined.mark
-        elif joined.fate is Fate.BUSY:
-            job.busy_since = self.joiner.clock()
+        job.since = self.joiner.clock()
 
     def _with_known_runs(self, jobs: Sequence[Job], decide: Decide) -> None:
         """Search once for each family of runs, and let ``decide`` handle each job with what was found."""
         for name in dict.fromkeys(job.planned().experiment for job in jobs if job.is_open):
             group = [job for job in jobs if job.is_open and job.planned().experiment == name]
             try:
-                known = self._search(*group)
+                known = self._search(*group, each=self.crew.spread)
             except Interrupted:
                 raise
             except ExportError as error:
@@ -118,9 +144,10 @@ class Placing:
             else:
                 self.crew.all((job, partial(_apply, decide, known)) for job in group)
 
-    def _search(self, *jobs: Job) -> RunsByIdentity:
-        lookups = merged(job.planned().lookup for job in jobs)
-        known = RunsByIdentity(self.tracking.find_runs(self._experiment(jobs[0]).experiment_id, lookups))
+    def _search(self, *jobs: Job, each: Each = map) -> RunsByIdentity:
+        lookups = merged(job.planned() for job in jobs)
+        experiment_id = self._experiment(jobs[0]).experiment_id
+        known = RunsByIdentity(self.tracking.find_runs(experiment_id, lookups, each=each))
         for job in jobs:
             if job.is_new:
                 known.add(job.stored())  # a search may lag behind what was just created
@@ -136,13 +163,16 @@ class Placing:
         job.run = run
         if is_complete(job.planned(), run):
             job.outcome = Outcome.UNCHANGED
+        elif (newer := newer_data(job.record, job.planned(), run)) is not None:
+            job.outcome = Outcome.SKIPPED
+            job.adjustments.append(newer)
         elif self.skip_existing and is_delivered(run):
             job.outcome = Outcome.SKIPPED
-        self._run_ids[job.record.key] = run.run_id
+        self._note_place(job, run)
 
     def _create(self, job: Job) -> None:
         wanted = job.planned()
-        job.owner = self.joiner.owner.mark()
+        job.owner, job.since = self.joiner.owner.mark(), self.joiner.clock()
         tags = {**wanted.tags, marks.OWNER: job.owner}
         parent = self.parent_of(job)
         if parent is not None:
@@ -157,12 +187,16 @@ class Placing:
         )
         job.run = replace(made, tags={**tags, **made.tags})  # hosts may leave them out of their answer
         job.is_new = True
-        self._run_ids[job.record.key] = job.run.run_id
+        self._note_place(job, job.run)
 
     def _elect(self, job: Job, candidates: Sequence[StoredRun]) -> None:
+        """Keep the run that won if it is ours: a creation that failed may come to pass all the same."""
         winner = self._only_one(candidates)
-        if winner is None or winner.run_id != job.stored().run_id:
+        if winner is None or claims.owner_of(winner) != job.owner:
             job.give_way(winner)
+        else:
+            job.run = winner
+            self._note_place(job, winner)
 
     def _only_one(self, candidates: Sequence[StoredRun]) -> StoredRun | None:
         if len(candidates) == 1 and not claims.is_superseded(candidates[0]):
@@ -178,15 +212,15 @@ def lost_too_often(job: Job) -> Conflict:
 
 
 def parents_first(jobs: Iterable[Job]) -> Iterator[list[Job]]:
-    """Split jobs so that every parent comes before its children."""
+    """Split jobs so that every parent comes before its children, and each job comes once."""
     waiting = list(jobs)
-    missing = {job.record.key for job in waiting}
     while waiting:
+        missing = {job.record.key for job in waiting}
         now = [job for job in waiting if job.record.parent_key not in missing]
         now = now or waiting  # runs that are each other's parents have none
         yield now
-        missing -= {job.record.key for job in now}
-        waiting = [job for job in waiting if job.record.key in missing]
+        placed = set(now)
+        waiting = [job for job in waiting if job not in placed]
 
 
 def _apply(decide: Decide, known: RunsByIdentity, job: Job) -> None:

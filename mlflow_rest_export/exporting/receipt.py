@@ -15,6 +15,9 @@ from mlflow_rest_export.planning.plan import ExportPlan
 from mlflow_rest_export.records import Adjustment
 from mlflow_rest_export.tracking.protocol import Artifacts, StoredRun
 
+USER = "mlflow.user"
+"""Tag: who exported, which may be another person each time."""
+
 
 class FileReceipt(BaseModel):
     """Size in bytes and hash of one delivered file."""
@@ -22,6 +25,29 @@ class FileReceipt(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
     size: int
     sha256: str
+
+
+class Delivered(BaseModel):
+    """The names of all that exports of one key ever brought to its run, part of the data still or not."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    metrics: frozenset[str] = frozenset()
+    params: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    files: frozenset[str] = frozenset()
+
+    def and_by(self, plan: ExportPlan) -> dict[str, list[str]]:
+        """Give what will have been delivered once the plan is, for a receipt; our own tags are not named."""
+        tags = {key for key in plan.tags if not key.startswith(marks.PREFIX) and key != USER}
+        return {
+            "metrics": sorted(self.metrics | plan.metric_names),
+            "params": sorted(self.params | plan.params.keys()),
+            "tags": sorted(self.tags | tags),
+            "files": sorted(self.files | {file.path for file in plan.files}),
+        }
+
+
+NOTHING = Delivered()
 
 
 class Receipt(BaseModel):
@@ -35,6 +61,7 @@ class Receipt(BaseModel):
     state: Literal["complete", "updating"] = "updating"
     digest: str = ""
     files: dict[str, FileReceipt] = {}
+    delivered: Delivered = NOTHING
     adjustments: tuple[Adjustment, ...] = ()
 
 
@@ -62,13 +89,19 @@ def stored_receipt(artifacts: Artifacts, run: StoredRun, listing: Mapping[str, i
         return Receipt()  # a receipt that cannot be read vouches for nothing
 
 
-def complete(plan: ExportPlan, hashes: Mapping[str, str], adjustments: tuple[Adjustment, ...]) -> bytes:
+def complete(
+    plan: ExportPlan,
+    hashes: Mapping[str, str],
+    adjustments: tuple[Adjustment, ...],
+    earlier: Delivered = NOTHING,
+) -> bytes:
     """Write the receipt of a run whose every value and file has arrived.
 
     Args:
         plan: what was delivered.
         hashes: path -> sha256 of every file.
         adjustments: all that differs from the data on disk.
+        earlier: what the receipt before it says was delivered.
     """
     told = {
         "schema": 1,
@@ -80,11 +113,14 @@ def complete(plan: ExportPlan, hashes: Mapping[str, str], adjustments: tuple[Adj
         "params": len(plan.params),
         "tags": len(plan.tags),
         "files": {file.path: {"size": file.content.size, "sha256": hashes[file.path]} for file in plan.files},
+        "delivered": earlier.and_by(plan),
+        "names": plan.names,
         "adjustments": [asdict(change) for change in adjustments],
     }
     return json.dumps(told, indent=1, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def updating(plan: ExportPlan) -> bytes:
-    """Write the receipt that takes the word of the one before it back."""
-    return json.dumps({"schema": 1, "state": "updating", "key": plan.key, "digest": plan.digest}).encode()
+def updating(plan: ExportPlan, earlier: Delivered = NOTHING) -> bytes:
+    """Write the receipt that takes the word of the one before it back, but for what was ever delivered."""
+    told = {"schema": 1, "state": "updating", "key": plan.key, "digest": plan.digest}
+    return json.dumps({**told, "delivered": earlier.and_by(plan)}).encode()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.records import RunRecord, Unreadable
 
-_SLURM = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_STEP", "SLURM_ARRAY_TASK_COUNT")
+_SLURM = tuple(f"SLURM_ARRAY_TASK_{name}" for name in ("ID", "MIN", "MAX", "STEP", "COUNT"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,19 @@ class Shard:
 
     number: int
     count: int
+
+    def of(
+        self, results: Iterable[RunRecord | Unreadable], *, named: Collection[str]
+    ) -> Iterator[RunRecord | Unreadable]:
+        """Give the results of this part, and what was named but is not there: that every part has to tell.
+
+        Args:
+            results: all of them.
+            named: ids and paths as the user gave them.
+        """
+        for result in results:
+            if self.holds(result) or (isinstance(result, Unreadable) and result.label in named):
+                yield result
 
     def holds(self, record: RunRecord | Unreadable) -> bool:
         """Say whether a result belongs to this part: each belongs to exactly one, by its key alone."""
@@ -50,8 +63,13 @@ def _of_slurm(environment: Mapping[str, str]) -> Shard:
     missing = [name for name in _SLURM if not environment.get(name, "").isdigit()]
     if missing:
         raise SettingsError(f"--shard slurm: this is no task of a Slurm array ({missing[0]} is not set)")
-    task, first, step, count = (int(environment[name]) for name in _SLURM)
-    number = (task - first) // max(step, 1) + 1
-    if not 1 <= number <= count:
+    task, first, last, step, count = (int(environment[name]) for name in _SLURM)
+    step = max(step, 1)
+    if (last - first) // step + 1 != count:  # told to every task alike, or a part would be left undone
+        raise SettingsError(
+            f"--shard slurm: the {count} tasks from {first} to {last} are an array with gaps, whose "
+            "tasks cannot tell which part is theirs: give --shard I/N, with the N of the whole array"
+        )
+    if not first <= task <= last or (task - first) % step:
         raise SettingsError(f"--shard slurm: task {task} is outside of its array of {count} from {first}")
-    return Shard(number, count)
+    return Shard((task - first) // step + 1, count)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mlflow_rest_export.errors import ApiError, ExportError, NoAnswer, StoreError
 from mlflow_rest_export.exporting.exporter import Exporter
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.stores import Store
+from mlflow_rest_export.network.answers import is_permanent
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.passing_faults import RETRIED
 from mlflow_rest_export.planning.plan import Wishes
@@ -20,11 +22,13 @@ class Spool:
     """Catches the runs that an outage would cost.
 
     Args:
+        root: the folder.
         open_folder: opens the folder when the first run is caught.
         conduct: the wish to stop.
         wishes: the settings that shape runs, the same as for the server.
     """
 
+    root: Path
     open_folder: Callable[[], Store]
     conduct: Conduct
     wishes: Callable[[RunRecord], Wishes]
@@ -33,6 +37,8 @@ class Spool:
         """Write a run to the folder if it failed for want of a server; any other result stays as it is."""
         if result.outcome is not Outcome.FAILED or result.error is None or not is_outage(result.error):
             return result
+        if record.folder is not None and self.root.resolve() in record.folder.resolve().parents:
+            return _kept_there(record.folder, result)
         try:
             store = self.open_folder()
         except ExportError as error:
@@ -48,7 +54,21 @@ class Spool:
 
 def is_outage(error: Exception) -> bool:
     """Say whether the server could not be reached or had no time, so that a later try may go well."""
-    return isinstance(error, NoAnswer) or (isinstance(error, ApiError) and error.status in RETRIED)
+    if isinstance(error, ApiError):
+        return (error.status in RETRIED or error.throttled) and not is_permanent(error)
+    return isinstance(error, NoAnswer)
+
+
+def _kept_there(run: Path, result: RunResult) -> RunResult:
+    """Give the result of a run that came out of the folder: there it stays, for the next time."""
+    return replace(
+        result,
+        outcome=Outcome.SPOOLED,
+        run_id=run.name,
+        run_url=run.as_uri(),
+        experiment_id=run.parent.name,
+        experiment_url=run.parent.as_uri(),
+    )
 
 
 def _both(spooling: Exception, sending: Exception) -> StoreError:

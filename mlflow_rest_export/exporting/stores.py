@@ -12,6 +12,9 @@ from mlflow_rest_export.targets import choice, files
 from mlflow_rest_export.tracking.protocol import Artifacts, Tracking
 from mlflow_rest_export.tracking.rest import RestTracking
 
+SIGN_OF_LIFE = 10.0
+"""Seconds that one may take; the next one is better than a late one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Store:
@@ -19,6 +22,8 @@ class Store:
 
     tracking: Tracking
     artifacts: Artifacts
+    signs: Tracking | None = None
+    """The same store, for signs of life while all workers are busy; None: ``tracking`` will do."""
 
 
 def open_store(uri: str, connection: Connection, conduct: Conduct) -> Store:
@@ -34,7 +39,8 @@ def open_store(uri: str, connection: Connection, conduct: Conduct) -> Store:
         )
         return Store(tracking_of(files.path_of(uri)), artifacts())
     tracking = open_rest(uri, connection, conduct)
-    return Store(tracking, artifacts_of(tracking))
+    beside = tracking.target.transport(tracking.transport.conduct.beside(seconds=SIGN_OF_LIFE))
+    return Store(tracking, artifacts_of(tracking), RestTracking(tracking.target, beside))
 
 
 def open_rest(uri: str, connection: Connection, conduct: Conduct) -> RestTracking:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.errors import VerifyError
-from mlflow_rest_export.exporting.completion import MissingValues, missing_values
-from mlflow_rest_export.exporting.receipt import Receipt, stored_receipt
+from mlflow_rest_export.exporting.completion import KEPT_PARAM, MissingValues, missing_values
+from mlflow_rest_export.exporting.leftovers import left_files
+from mlflow_rest_export.exporting.receipt import NOTHING, USER, Receipt, stored_receipt
+from mlflow_rest_export.limits import Limits
+from mlflow_rest_export.planning.description import NOTE
 from mlflow_rest_export.planning.plan import ExportPlan
+from mlflow_rest_export.records import Adjustment
 from mlflow_rest_export.tracking.protocol import Artifacts, StoredRun, Tracking
 
-USER = "mlflow.user"
+MAY_DIFFER = frozenset({USER, NOTE, marks.TIME})
+"""Tags that may have changed since: somebody else exported the run, at another time, or described it."""
 TOLD = 10
 """Differences that are told one by one; the others are counted."""
 
@@ -23,8 +28,8 @@ def verify(
 ) -> None:
     """Compare a finished run with its plan.
 
-    A param that an earlier export set to another value is no difference where the receipt says so: MLflow
-    never changes a param.
+    What an earlier export left, and what it set a param to, is no difference where the receipt says so:
+    MLflow removes nothing and never changes a param. What others added to the run is none either.
 
     Args:
         tracking: the store.
@@ -39,10 +44,17 @@ def verify(
     run = tracking.get_run(run_id)
     listing = artifacts.listing(run) if plan.with_receipt else {}
     receipt = stored_receipt(artifacts, run, listing)
+    delivered = receipt.delivered if receipt else NOTHING
+    lacks = missing_values(plan, run, tracking, delivered, thorough=True)
+    points = Counter(point.key for point in lacks.metrics)
+    changes = [*lacks.adjustments(), *left_files(plan, listing, delivered)]
+    by_size = {told.before for told in unread(plan, tracking.limits())}
     found = [
-        *_params(missing_values(plan, run, tracking), receipt, volatile),
-        *_tags_and_metrics(missing_values(plan, run, tracking), plan, run),
-        *_files(plan, run, artifacts, listing),
+        *(f"param {key} is missing" for key in lacks.params),
+        *_untold(changes, receipt, volatile),
+        *_tags(lacks, run),
+        *_metrics(points, plan, run),
+        *_files(plan, run, artifacts, listing, by_size),
     ]
     if plan.with_receipt and (
         receipt is None or receipt.state != "complete" or receipt.digest != plan.digest
@@ -52,35 +64,55 @@ def verify(
         found.append(f"status is {run.status.name}, not {plan.status.name}")
     if found:
         more = f" and {len(found) - TOLD} more" if len(found) > TOLD else ""
-        raise VerifyError(f"run {run_id} differs from what was exported: {'; '.join(found[:TOLD])}{more}")
+        raise VerifyError(
+            f"run {run_id} differs from what was exported: {'; '.join(found[:TOLD])}{more} "
+            "(export again to mend it)"
+        )
 
 
-def _params(lacks: MissingValues, receipt: Receipt | None, volatile: frozenset[str]) -> Iterator[str]:
-    yield from (f"param {key} is missing" for key in lacks.params)
-    told = receipt.adjustments if receipt else ()
+def unread(plan: ExportPlan, limits: Limits) -> tuple[Adjustment, ...]:
+    """Tell which files are compared by their size alone: asked for them, this server breaks off or hangs."""
+    reason = "MLflow before 3.17 cannot send a file of such a name; it is there, with the right size"
+    return tuple(
+        Adjustment(f"artifact {file.path}", file.path, "not read back", reason)
+        for file in plan.files
+        if not limits.names_come_back and not file.path.rpartition("/")[2].isascii()
+    )
+
+
+def _untold(
+    changes: Iterable[Adjustment], receipt: Receipt | None, volatile: frozenset[str]
+) -> Iterator[str]:
+    """Give what the receipt should tell: values that stay though the data has others, or none."""
+    told = {(change.field, change.reason) for change in receipt.adjustments} if receipt else set()
     excused = {f"param {key}" for key in volatile}
-    for change in lacks.adjustments:
-        if change not in told and change.field not in excused:
-            yield f"{change.field} has another value"
+    for change in changes:
+        if (change.field, change.reason) in told or change.field in excused:
+            continue
+        said = " has another value" if change.reason == KEPT_PARAM else f": {change.reason}"
+        yield f"{change.field}{said}"
 
 
-def _tags_and_metrics(lacks: MissingValues, plan: ExportPlan, run: StoredRun) -> Iterator[str]:
+def _tags(lacks: MissingValues, run: StoredRun) -> Iterator[str]:
     for key in lacks.tags:
         if key not in run.tags:
             yield f"tag {key} is missing"
-        elif key != USER:  # somebody else may have exported it
+        elif key not in MAY_DIFFER:
             yield f"tag {key} has another value"
-    for key, points in Counter(point.key for point in lacks.metrics).items():
+
+
+def _metrics(points: Mapping[str, int], plan: ExportPlan, run: StoredRun) -> Iterator[str]:
+    for key, count in points.items():
         if key not in run.metrics:
             yield f"metric {key} is missing"
         elif plan.single_points:
             yield f"metric {key} is {run.metrics[key].value!r}"
         else:
-            yield f"metric {key} lacks {points} points"
+            yield f"metric {key} lacks {count} points"
 
 
 def _files(
-    plan: ExportPlan, run: StoredRun, artifacts: Artifacts, stored: dict[str, int | None]
+    plan: ExportPlan, run: StoredRun, artifacts: Artifacts, stored: dict[str, int | None], by_size: set[str]
 ) -> Iterator[str]:
     for file in plan.files:
         if file.path not in stored:
@@ -89,7 +121,9 @@ def _files(
         size = stored[file.path]
         if size is not None and size != file.content.size:
             yield f"artifact {file.path} has {size} bytes, not {file.content.size}"
-        elif _hash(artifacts.read(run, file.path)) != (file.sha256 or _hash(file.content.chunks())):
+        elif file.path not in by_size and _hash(artifacts.read(run, file.path)) != (
+            file.sha256 or _hash(file.content.chunks())
+        ):
             yield f"artifact {file.path} has other bytes"
 
 

@@ -78,12 +78,13 @@ def without_secrets(text: str) -> str:
     return _CREDENTIAL.sub(r"\1 ***", text)
 
 
-def json_of(answer: Answer, *, doing: str, reads: bool = False) -> Mapping[str, object]:
+def json_of(answer: Answer, *, doing: str, host: str, reads: bool = False) -> Mapping[str, object]:
     """Read the body of a good answer as a JSON object; an empty body or a literal ``200 OK`` is ``{}``.
 
     Args:
         answer: what came.
         doing: what was being done.
+        host: who answered.
         reads: the answer is what was asked for, so an empty one is none: it does not say "not there".
 
     Raises:
@@ -99,8 +100,8 @@ def json_of(answer: Answer, *, doing: str, reads: bool = False) -> Mapping[str, 
     if isinstance(value, dict):
         return value
     raise NotMlflow(
-        f"{doing}: {_what_it_is(answer)} came back in place of MLflow's JSON; is the tracking URI right, "
-        "with its path, and is it MLflow that listens there?",
+        f"{doing}: {_what_it_is(answer)} came back from {host} in place of MLflow's JSON; is the tracking "
+        "URI right, with its path, and is it MLflow that listens there?",
         status=answer.status,
         reason=_plain(answer),
         request_id=_request_id(answer),

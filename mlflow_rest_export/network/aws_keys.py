@@ -15,6 +15,7 @@ from typing import Any
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.extras import install_line, is_installed, require
 from mlflow_rest_export.network.answers import without_secrets
+from mlflow_rest_export.network.header_values import fit_for_header
 from mlflow_rest_export.network.sigv4 import AwsKeys
 
 KeySource = Callable[[], AwsKeys]
@@ -57,9 +58,9 @@ def environment_keys(settings: AwsSettings) -> KeySource | None:
     """Give the keys of ``AWS_ACCESS_KEY_ID`` and its companions, None when there are none.
 
     Raises:
-        SettingsError: one of the two keys is set and the other is not.
+        SettingsError: one of the two keys is set and the other is not, or no request can carry them.
     """
-    given = {name: settings.variables.get(name, "") for name in (_ID, _SECRET)}
+    given = {name: settings.variables.get(name, "").strip() for name in (_ID, _SECRET)}
     missing = [name for name, value in given.items() if not value]
     if len(missing) == len(given):
         return None
@@ -69,17 +70,22 @@ def environment_keys(settings: AwsSettings) -> KeySource | None:
 
 
 class EnvironmentKeys:
-    """Keys from environment variables; when the process's own variables change, the new ones are used."""
+    """Keys from environment variables; when the process's own variables change, the new ones are used.
+
+    Raises:
+        SettingsError: the keys hold characters that no request can carry.
+    """
 
     def __init__(self, settings: AwsSettings) -> None:
-        self._first = _three(settings.variables)
+        self._first = _fit(_three(settings.variables))
         self._live = settings.live
         self._seen = _three(self._live)
 
     def __call__(self) -> AwsKeys:
-        """Give the keys of now."""
+        """Give the keys of now; errors as at first."""
         now = _three(self._live)
-        return AwsKeys(*(now if now != self._seen and now[0] and now[1] else self._first))
+        whole = now.access_key_id and now.secret_access_key
+        return _fit(now) if whole and now != self._seen else self._first
 
 
 class BotocoreKeys:
@@ -111,7 +117,7 @@ class BotocoreKeys:
         except (exceptions.BotoCoreError, exceptions.ClientError) as error:
             said = without_secrets(" ".join(str(error).split()))[:400]
             raise SettingsError(f"AWS credentials could not be had: {said}") from None
-        return AwsKeys(frozen.access_key, frozen.secret_key, frozen.token or "")
+        return _fit(AwsKeys(frozen.access_key, frozen.secret_key, frozen.token or ""))
 
     def _find(self) -> Any:  # noqa: ANN401  # botocore is not typed
         session_module = require("botocore.session", for_what="finding AWS credentials")
@@ -140,8 +146,16 @@ class BotocoreKeys:
         )
 
 
-def _three(variables: Mapping[str, str]) -> tuple[str, str, str]:
-    return variables.get(_ID, ""), variables.get(_SECRET, ""), variables.get(_SESSION, "")
+def _three(variables: Mapping[str, str]) -> AwsKeys:
+    """Read the variables; mounted secrets often end with a line break, which belongs to no key."""
+    return AwsKeys(*(variables.get(name, "").strip() for name in (_ID, _SECRET, _SESSION)))
+
+
+def _fit(keys: AwsKeys) -> AwsKeys:
+    fit_for_header(keys.access_key_id, what="the AWS access key id")
+    fit_for_header(keys.secret_access_key, what="the AWS secret access key")
+    fit_for_header(keys.session_token, what="the AWS session token")
+    return keys
 
 
 def _why_botocore(settings: AwsSettings) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.network.auth import BearerAuth
+from mlflow_rest_export.network.header_values import fit_for_header
 
 _HEADER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*):[ \t]+(\S.*)")
 
@@ -46,6 +46,5 @@ def headers_in(text: str) -> dict[str, str]:
         return {}
     headers = {match.group(1): match.group(2) for match in found if match is not None}
     for name, value in headers.items():
-        if not value.isascii() or not value.isprintable():
-            raise SettingsError(f"the token command printed a header {name} with characters none may carry")
+        fit_for_header(value, what=f"the header {name} that the token command printed")
     return headers

@@ -72,6 +72,10 @@ class Conduct:
         """Give the same conduct with ``seconds`` of patience of its own, and deaf to signals so far."""
         return replace(self, stop=self.stop.unset(), patience=self.patience.of_its_own(seconds))
 
+    def beside(self, *, seconds: float) -> Conduct:
+        """Give the conduct of small calls that go, one at a time, though every place is taken."""
+        return replace(self.aside(seconds=seconds), pace=Pace(1, clock=time.monotonic))
+
     def last_words(self, seconds: float = 2.0) -> None:
         """Let a few more calls go after a signal, with ``seconds`` of patience for all of them."""
         self.stop.lift()

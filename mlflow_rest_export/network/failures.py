@@ -11,6 +11,7 @@ import urllib3.exceptions
 
 from mlflow_rest_export.errors import NoAnswer
 from mlflow_rest_export.network.answers import without_secrets
+from mlflow_rest_export.network.header_values import UNFIT
 
 _CA_ADVICE = "give the CA bundle in MLFLOW_TRACKING_SERVER_CERT_PATH or REQUESTS_CA_BUNDLE"
 _PROXY_ADVICE = "check HTTPS_PROXY and HTTP_PROXY; NO_PROXY lists the hosts that need none"
@@ -91,6 +92,8 @@ def _why(error: requests.RequestException, chain: list[BaseException], host: str
 def _said(cause: BaseException) -> str:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return cause.verify_message
+    if isinstance(cause, requests.exceptions.InvalidHeader):
+        return f"a header {UNFIT}"  # its own words quote the header
     if isinstance(cause, urllib3.exceptions.ProxyError):
         return str(cause.original_error).rpartition("] ")[2].lower()
     text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 
@@ -28,15 +29,19 @@ class Pace:
         self._allowed = most
         self._under_way = 0
         self._good = 0
-        self._closed_until = 0.0
+        self._closed_until = -math.inf  # a clock may begin anywhere, so 0 is not long ago
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
-    def turn(self, check: Callable[[], None] = _never) -> Iterator[None]:
+    def turn(self, check: Callable[[], None] = _never, *, most: int = 1) -> Iterator[int]:
         """Wait until a request may go, and hold the place while it is under way.
 
         Args:
             check: called while waiting; what it raises ends the waiting.
+            most: places to hold, should so many be free just then.
+
+        Yields:
+            The places that are held, one at least.
         """
         with self._changed:
             while True:
@@ -45,12 +50,13 @@ class Pace:
                     break
                 self._changed.wait(min(closed, LOOK_UP) if closed > 0 else LOOK_UP)
                 check()
-            self._under_way += 1
+            held = min(most, self._allowed - self._under_way)
+            self._under_way += held
         try:
-            yield
+            yield held
         finally:
             with self._changed:
-                self._under_way -= 1
+                self._under_way -= held
                 self._changed.notify_all()
 
     def slow_down(self, seconds: float) -> None:
@@ -107,6 +113,6 @@ class Spacing:
         with self._lock:
             now = self._clock()
             gap = 1 / self._rates[ending]
-            place = max(now - (self._burst - 1) * gap, self._next.get(ending, 0.0))
+            place = max(now - (self._burst - 1) * gap, self._next.get(ending, -math.inf))
             self._next[ending] = place + gap
         return max(0.0, place - now)

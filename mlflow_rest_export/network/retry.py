@@ -105,6 +105,13 @@ class Patience:
         if self._whole is not None:
             self._whole.progress()
 
+    def meet(self) -> None:
+        """Note that the host is there, although nothing went forward."""
+        with self._lock:
+            self._met = True
+        if self._whole is not None:
+            self._whole.meet()
+
     def shorten(self, seconds: float) -> None:
         """Allow only so many seconds from now on."""
         with self._lock:

@@ -9,6 +9,7 @@ from requests.auth import AuthBase
 
 from mlflow_rest_export.network.auth import NoAuth, RenewableAuth
 from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.header_values import fit_for_header
 from mlflow_rest_export.network.oauth import OAuthToken
 
 
@@ -46,5 +47,5 @@ class TokenAuth(RenewableAuth):
         """Add the headers."""
         request = self._behind(request)
         self._of_thread.sent = self._token.value
-        request.headers[self._header] = f"Bearer {self._token.value}"
+        request.headers[self._header] = f"Bearer {fit_for_header(self._of_thread.sent, what='the token')}"
         return request

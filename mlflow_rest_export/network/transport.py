@@ -25,10 +25,10 @@ from mlflow_rest_export.network.answers import Answer, error_of, json_of, retry_
 from mlflow_rest_export.network.auth import NoAuth, RenewableAuth
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.failures import host_of, no_answer
+from mlflow_rest_export.network.header_values import UNFIT
+from mlflow_rest_export.network.insisting import wait_or_give_up
 from mlflow_rest_export.network.log_redaction import protect_logs
 from mlflow_rest_export.network.pace import Spacing
-from mlflow_rest_export.network.passing_faults import is_clear, may_pass
-from mlflow_rest_export.network.retry import Patience
 from mlflow_rest_export.network.sessions import QuickSession
 from mlflow_rest_export.network.streamed import Farthest, Streamed
 
@@ -138,7 +138,10 @@ class Transport:
     def send_for_json(self, call: Call) -> Mapping[str, object]:
         """Send a call and give its answer's JSON object, asking again for one cut short; errors as there."""
         reads = call.reads or call.method == "GET"
-        return self._insist(call, lambda call: json_of(self._once(call), doing=call.doing, reads=reads))
+        host = host_of(call.url)
+        return self._insist(
+            call, lambda call: json_of(self._once(call), doing=call.doing, host=host, reads=reads)
+        )
 
     def stream(self, call: Call) -> Iterator[bytes]:
         """Send a call and give the body of its good answer in pieces; errors as ``send``."""
@@ -170,7 +173,7 @@ class Transport:
                 if not renewed and self._renew_after(error):
                     renewed = True
                     continue
-                self._wait_or_give_up(call, error, number)
+                wait_or_give_up(conduct, error, number, repeatable=call.repeat is Repeat.SAFELY)
             else:
                 conduct.patience.progress()
                 conduct.pace.went_well()
@@ -194,23 +197,6 @@ class Transport:
             error.status == 401 or (error.status == 403 and error.code == "403")
         )
         return refused and isinstance(self._auth, RenewableAuth) and self._auth.renew(self.conduct)
-
-    def _wait_or_give_up(self, call: Call, error: ApiError | NoAnswer, number: int) -> None:
-        conduct = self.conduct
-        if is_clear(error):
-            conduct.patience.progress()  # a clear word is contact, too
-        if not may_pass(error, number) or (call.repeat is Repeat.IF_NOT_SENT and error.may_have_arrived):
-            raise error
-        asked = error.retry_after if isinstance(error, ApiError) else None
-        wait = conduct.backoff.wait(number, asked=asked, chance=conduct.chance())
-        left = conduct.patience.left()
-        if left <= 0 or (asked is not None and wait > left):
-            raise _out_of_patience(error, conduct.patience)
-        wait = min(wait, left)  # so that the last try comes when the time is up, not long before
-        _log.info("%s; trying again in %.1f s", error, wait)
-        if isinstance(error, ApiError) and error.throttled:
-            conduct.pace.slow_down(wait)
-        conduct.stop.wait(wait)
 
     def _once(self, call: Call) -> Answer:
         response = self._request(call, stream=False)
@@ -250,6 +236,8 @@ class Transport:
             raise failure from error
         except OSError as error:  # CA bundle, client certificate
             raise SettingsError(f"{call.doing}: {without_secrets(str(error))}") from None
+        except ValueError:  # of http.client, whose words quote the header
+            raise SettingsError(f"{call.doing}: a key, a token or a header {UNFIT}") from None
         if _log.isEnabledFor(logging.DEBUG):  # redacting an address takes as long as sending it
             took = response.elapsed.total_seconds() * 1e3
             _log.debug("%s: %d in %.0f ms", call.shown, response.status_code, took)
@@ -289,9 +277,3 @@ def _good(answer: Answer, call: Call) -> Answer:
     error = error_of(answer, doing=call.doing, host=host_of(call.url))
     error.retry_after = retry_after(answer)
     raise error
-
-
-def _out_of_patience(error: ApiError | NoAnswer, patience: Patience) -> ApiError | NoAnswer:
-    """Give the same error with the time that was spent, so that its reader knows that we did insist."""
-    error.args = (f"{error.args[0]} ({patience.spent})",)
-    return error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 NOTE = "mlflow.note.content"
 """The tag whose text MLflow shows as the run's description, in Markdown."""
@@ -11,24 +11,30 @@ ROWS = 50
 STATISTICS = ("stderr", "stddev", "variance", "count", "sum_squared", "sum", "mean", "min", "max")
 """What follows a score's name in the metrics that say how sure it is; without rows of their own."""
 ERROR = "stderr"
+_TABLE = "| metric |"
 _MAIN = ("accuracy", "mean")
 """Whose error ``<folder>/stderr`` is, as Inspect names its metrics."""
 
 
-def described(text: str, scores: Mapping[str, float], *, longest: int) -> str:
+def described(text: str, scores: Mapping[str, float], *, fits: Callable[[str], bool]) -> str:
     """Put a table of the scores below a text.
 
     Args:
         text: the user's own description, "" for none; it always stays as it is.
         scores: metric -> value.
-        longest: characters that a description may have; the table has as many rows as fit.
+        fits: says whether the store takes a description; the table has as many rows as fit.
     """
     rows = list(_rows(scores))
     for shown in range(min(len(rows), ROWS), 0, -1):
         whole = _joined(text, rows[:shown], left=len(rows) - shown)
-        if len(whole) <= longest:
+        if fits(whole):
             return whole
     return text
+
+
+def is_described(note: str, text: str) -> bool:
+    """Say whether a note is this text, with or without a table below it."""
+    return note == text or note.startswith(f"{text}\n\n{_TABLE}")
 
 
 def _rows(scores: Mapping[str, float]) -> Iterator[tuple[str, float, float | None]]:
@@ -58,7 +64,7 @@ def _score_of(key: str, scores: Mapping[str, float]) -> str:
 def _joined(text: str, rows: list[tuple[str, float, float | None]], *, left: int) -> str:
     with_errors = any(error is not None for _, _, error in rows)
     title = "value ± standard error" if with_errors else "value"
-    lines = [*([text, ""] if text else []), f"| metric | {title} |", "|---|---|"]
+    lines = [*([text, ""] if text else []), f"{_TABLE} {title} |", "|---|---|"]
     for key, value, error in rows:
         name = key.replace("|", "\\|")
         uncertainty = "" if error is None else f" ± {error:.3g}"

@@ -11,7 +11,7 @@ import posixpath
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from mlflow_rest_export.limits import Limits
 
@@ -72,6 +72,7 @@ def apart(
     *,
     share_folders: bool,
     mark: Callable[[str, str], str],
+    beside: Collection[str] = (),
 ) -> dict[str, str]:
     """Map raw names to clean ones so that different names stay different.
 
@@ -83,14 +84,19 @@ def apart(
         clean: the rule for one name.
         share_folders: names are also paths, so that ``a`` and ``a/b`` exclude each other.
         mark: puts a hash into a name, as ``marked_key`` and ``marked_path`` do.
+        beside: names that are there and stay: where names are paths, none may be a folder of another one.
     """
+    fixed = frozenset(beside) if share_folders else frozenset()
     forms = {raw: clean(raw) for raw in dict.fromkeys(raws)}
-    names = dict(forms)
+    moved = {raw: _out_of(form, fixed) for raw, form in forms.items()}
+
+    def marked(raw: str, digits: int) -> str:
+        return mark(moved[raw], hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()[:digits])
+
+    names = {raw: form if form == moved[raw] else marked(raw, 6) for raw, form in forms.items()}
     digits = 6
-    while clashing := _clashing(names, share_folders=share_folders):
-        for raw in clashing:
-            digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()
-            names[raw] = mark(forms[raw], digest[:digits])
+    while clashing := _clashing(names, fixed, share_folders=share_folders):
+        names |= {raw: marked(raw, digits) for raw in clashing}
         digits += 1  # a name that looks like the mark of another is met with a longer one
     return names
 
@@ -98,7 +104,7 @@ def apart(
 def marked_key(key: str, digest: str, limits: Limits) -> str:
     """Put a hash at the end of a key."""
     tail = f"-{digest}"
-    folder, slash, name = key[: limits.key - len(tail)].rpartition("/")
+    folder, slash, name = limits.cut(key, limits.key - len(tail)).rpartition("/")
     if limits.keys_share_folders:
         name = _cut(name, limits.path_part_bytes - len(tail))
     return folder + slash + name + tail
@@ -110,11 +116,19 @@ def marked_path(path: str, digest: str, limits: Limits) -> str:
     return folder + slash + _with_tail(name, f"-{digest}", limits.path_part_bytes)
 
 
-def _clashing(names: Mapping[str, str], *, share_folders: bool) -> list[str]:
+def _clashing(names: Mapping[str, str], fixed: frozenset[str], *, share_folders: bool) -> list[str]:
     """Give the raw names that cannot keep what they have now."""
     count = Counter(names.values())
-    folders = {parent for name in names.values() for parent in _parents(name)} if share_folders else set()
+    taken = {*names.values(), *fixed} if share_folders else set()
+    folders = {parent for name in taken for parent in _parents(name)}
     return [raw for raw, name in names.items() if name in folders or (count[name] > 1 and name != raw)]
+
+
+def _out_of(name: str, files: frozenset[str]) -> str:
+    """Give a name that lies in no folder of the name of a file."""
+    while (file := next((parent for parent in _parents(name) if parent in files), None)) is not None:
+        name = f"{file}_{name[len(file) + 1 :]}"
+    return name
 
 
 def _is_plain_path(key: str) -> bool:
@@ -125,20 +139,21 @@ def _is_plain_path(key: str) -> bool:
 def _short_key(key: str, limits: Limits) -> str:
     """Cut a key to its length; where keys are paths, each of its parts to what a file system takes, too."""
     if not limits.keys_share_folders:
-        return _shorten(key, limits.key)
+        return _shorten(key, limits)
     short = key
     for spared in (0, _HASH):  # cutting the whole puts a hash at its last part, which needs room
         room = limits.path_part_bytes - spared
         short = "/".join(_short_part(part, room) for part in key.split("/"))
-        if len(short) <= limits.key:
+        if limits.length_of(short) <= limits.key:
             return short
-    return _shorten(short, limits.key)
+    return _shorten(short, limits)
 
 
-def _shorten(text: str, length: int) -> str:
-    if len(text) <= length:
-        return text
-    return text[: length - _HASH].rstrip("/ ") + "-" + hashlib.sha256(text.encode()).hexdigest()[: _HASH - 1]
+def _shorten(key: str, limits: Limits) -> str:
+    if limits.length_of(key) <= limits.key:
+        return key
+    digest = hashlib.sha256(key.encode()).hexdigest()[: _HASH - 1]
+    return f"{limits.cut(key, limits.key - _HASH).rstrip('/ ')}-{digest}"
 
 
 def _parents(path: str) -> Iterable[str]:

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.content import BytesContent, Content
 from mlflow_rest_export.limits import Limits
-from mlflow_rest_export.planning.description import NOTE, described
-from mlflow_rest_export.planning.fitting import CUT, Fitting
-from mlflow_rest_export.planning.names import apart, clean_path, clean_text, marked_path
+from mlflow_rest_export.planning.description import NOTE, described, is_described
+from mlflow_rest_export.planning.fitting import Fitting
 from mlflow_rest_export.planning.survey import Survey, survey
 from mlflow_rest_export.records import Adjustment, Dataset, Lookup, Metric, RunRecord, RunStatus
 
@@ -27,6 +25,8 @@ class Wishes:
     """The settings that shape the content of a run, whatever format it comes from."""
 
     experiment_name: str = "nemo-evaluator-launcher"
+    moves_runs: bool = False
+    """Whether ``experiment_name`` is also for runs that bring an experiment of their own."""
     run_name: str | None = None
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -38,6 +38,8 @@ class Wishes:
     """False: nothing is uploaded at all, our own files neither."""
     user: str = ""
     """Who exports, for MLflow's column "Created by"."""
+    now: int | None = None
+    """When the results are read, in ms since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,21 @@ class ExportPlan:
     params: Mapping[str, str]
     metrics: Iterable[Metric]
     metric_points: int
-    metric_keys: int
+    metric_names: frozenset[str]
     single_points: bool
     """Whether each metric has one point, so that the latest one tells all."""
     files: tuple[FileFacts, ...]
     datasets: tuple[Dataset, ...]
     adjustments: tuple[Adjustment, ...]
+    names: Mapping[str, Mapping[str, str]]
+    """Kind (metric, param, tag, artifact) -> name -> the one it would have where names are no paths."""
     with_receipt: bool
     """Whether a receipt is uploaded: with each run, unless nothing is to be uploaded at all."""
+
+    @property
+    def metric_keys(self) -> int:
+        """Number of metrics, however many points each has."""
+        return len(self.metric_names)
 
     @property
     def size(self) -> int:
@@ -100,7 +109,14 @@ class PlannedMetrics:
                 yield Metric(name, point.value, point.timestamp, point.step)
 
 
-def build(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, limits: Limits) -> ExportPlan:
+def build(
+    record: RunRecord,
+    files: Iterable[FileFacts],
+    wishes: Wishes,
+    limits: Limits,
+    *,
+    beside: Mapping[str, Collection[str]] | None = None,
+) -> ExportPlan:
     """Make the plan of one run.
 
     Args:
@@ -108,27 +124,25 @@ def build(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, limits:
         files: its artifacts, looked at.
         wishes: the settings.
         limits: what the store accepts.
+        beside: kind of name (metric, param, tag, artifact) -> names that the run has already.
 
     Raises:
         PlanError: a metric is not finite and the settings want that to fail.
     """
     files = tuple(file for file in files if wishes.log_artifacts and file.path != marks.RECEIPT)
-    seen = survey(
-        record.metrics,
-        log_metrics=wishes.log_metrics,
-        nan=wishes.nan,
-        keeps_nan=limits.keeps_nan and record.verbatim_names,
-        keeps_infinity=limits.keeps_infinity and record.verbatim_names,
-    )
+    seen = _surveyed(record, wishes, limits)
     changes = list(record.adjustments)
-    fitting = Fitting(limits, record.verbatim_names, keeps_whole=wishes.log_artifacts, changes=changes)
+    fitting = Fitting(
+        limits, record.verbatim_names, keeps_whole=wishes.log_artifacts, changes=changes, beside=beside or {}
+    )
     names = fitting.names(seen.keys, what="metric")
     changes += seen.adjustments
     tags = fitting.values({**_tags(record, wishes, fitting), **seen.tags}, what="tag")
-    given = {**record.params, **wishes.extra_metadata}
+    given = fitting.with_users(record.params, wishes.extra_metadata)
     params = fitting.values(fitting.without_ours(given, what="param"), what="param")
     metrics = PlannedMetrics(record.metrics, names, seen.keeps)
-    digest = record.digest or digest_of(record, files, wishes, seen)
+    carried = record.digest if _is_as_it_came(record, wishes, seen, fitting) else None
+    digest = carried or digest_of(record, files, wishes, seen)
     return ExportPlan(
         label=record.label,
         key=record.key,
@@ -136,38 +150,65 @@ def build(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, limits:
         lookup=record.lookup,
         twin=record.twin,
         parent_key=record.parent_key,
-        experiment=_experiment(record, wishes, fitting),
-        run_name=_run_name(record, wishes, fitting),
+        experiment=fitting.experiment_name(_experiment(record, wishes)),
+        run_name=fitting.run_name(wishes.run_name or record.run_name, otherwise=record.key),
         start_time=max(0, record.start_time),
         end_time=_end_time(record),
         status=record.status,
-        tags={**tags, **_note(record, tags, metrics, seen, limits), **_own_tags(record, digest)},
+        tags={**tags, **_note(record, tags, metrics, seen, fitting), **_own_tags(record, wishes, digest)},
         params=params,
         metrics=metrics,
         metric_points=seen.points,
-        metric_keys=len(names),
+        metric_names=frozenset(names.values()),
         single_points=seen.points == len(names),
         files=_files(files, fitting),
         datasets=_datasets(record, fitting),
-        adjustments=tuple(changes),
+        adjustments=tuple(dict.fromkeys(changes)),
+        names=fitting.freed,
         with_receipt=wishes.log_artifacts,
     )
 
 
+def _surveyed(record: RunRecord, wishes: Wishes, limits: Limits) -> Survey:
+    return survey(
+        record.metrics,
+        log_metrics=wishes.log_metrics,
+        nan=wishes.nan,
+        keeps_nan=limits.keeps_nan and record.verbatim_names,
+        keeps_infinity=limits.keeps_infinity and record.verbatim_names,
+    )
+
+
 def _note(
-    record: RunRecord, tags: Mapping[str, str], metrics: PlannedMetrics, seen: Survey, limits: Limits
+    record: RunRecord, tags: Mapping[str, str], metrics: PlannedMetrics, seen: Survey, fitting: Fitting
 ) -> dict[str, str]:
     """Put the scores below the description; runs that come from an MLflow keep theirs as it is."""
     if record.verbatim_names or seen.points != len(metrics.names):  # curves are no scores
         return {}
-    scores = {point.key: point.value for point in metrics}
-    text = described(tags.get(NOTE, ""), scores, longest=limits.tag_value)
+    freed = fitting.freed.get("metric", {})  # the same note in every store
+    scores = {freed.get(point.key, point.key): point.value for point in metrics}
+    limits = fitting.limits
+    text = described(tags.get(NOTE, ""), scores, fits=lambda text: limits.length_of(text) <= limits.tag_value)
     return {NOTE: text} if text else {}
 
 
-def _own_tags(record: RunRecord, digest: str) -> dict[str, str]:
+def _own_tags(record: RunRecord, wishes: Wishes, digest: str) -> dict[str, str]:
     parent = {marks.PARENT: record.parent_key} if record.parent_key else {}
-    return {marks.KEY: record.key, marks.DIGEST: digest, **parent}
+    time = wishes.now if record.time is None else record.time
+    read = {} if time is None else {marks.TIME: str(time)}
+    return {marks.KEY: record.key, marks.DIGEST: digest, **parent, **read}
+
+
+def _is_as_it_came(record: RunRecord, wishes: Wishes, seen: Survey, fitting: Fitting) -> bool:
+    """Say whether the settings neither add anything to what a source carries nor leave any of it out."""
+    return (
+        not seen.filtered
+        and (wishes.log_artifacts or record.without_files)
+        and wishes.run_name in {None, record.run_name}
+        and (wishes.description is None or is_described(record.tags.get(NOTE, ""), wishes.description))
+        and all(record.tags.get(fitting.key(key)) == value for key, value in wishes.tags.items())
+        and all(record.params.get(fitting.key(key)) == value for key, value in wishes.extra_metadata.items())
+    )
 
 
 def digest_of(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, seen: Survey) -> str:
@@ -198,14 +239,16 @@ def _tags(record: RunRecord, wishes: Wishes, fitting: Fitting) -> dict[str, str]
     tags = {"mlflow.source.name": "mlflow-rest-export", "mlflow.source.type": "LOCAL"}
     tags |= {"mlflow.user": wishes.user} if wishes.user else {}
     tags |= fitting.without_ours(record.tags, what="tag")
-    tags |= {NOTE: description} if description else {}
+    if description and not (record.verbatim_names and is_described(tags.get(NOTE, ""), description)):
+        tags[NOTE] = description
     fixed = {record.lookup.tag, *record.twin, "mlflow.runName", "mlflow.parentRunId"}
-    for key, value in wishes.tags.items():
-        if fitting.key(key) in fixed or fitting.is_ours(key):
-            before = tags.get(fitting.key(key), "")
-            fitting.changes.append(Adjustment(f"tag {key}", value, before, "the run is found by this tag"))
-        else:
-            tags[key] = value
+    refused = {key for key in wishes.tags if fitting.key(key) in fixed or fitting.is_ours(key)}
+    fitting.changes += [
+        Adjustment(f"tag {key}", value, tags.get(fitting.key(key), ""), "the run is found by this tag")
+        for key, value in wishes.tags.items()
+        if key in refused
+    ]
+    tags = fitting.with_users(tags, {key: value for key, value in wishes.tags.items() if key not in refused})
     tags.pop("mlflow.runName", None)  # the server sets it from the name; two that differ are refused
     return tags
 
@@ -214,19 +257,14 @@ def _files(files: tuple[FileFacts, ...], fitting: Fitting) -> tuple[FileFacts, .
     if fitting.whole and fitting.keeps_whole:
         data = json.dumps(fitting.whole, indent=1, sort_keys=True, ensure_ascii=False).encode()
         facts = FileFacts(marks.FULL_VALUES, BytesContent(data), hashlib.sha256(data).hexdigest())
-        files = (*(file for file in files if file.path != marks.FULL_VALUES), facts)
-    paths = apart(
-        (file.path for file in files),
-        lambda raw: clean_path(raw, fitting.limits),
-        share_folders=True,
-        mark=partial(marked_path, limits=fitting.limits),
-    )
-    fitting.changes += [
-        Adjustment(f"artifact {raw}", raw, path, "the path is not one that every server keeps")
-        for raw, path in paths.items()
-        if raw != path
-    ]
+        files = (*(_not_ours(file) for file in files), facts)
+    paths = fitting.paths(file.path for file in files)
     return tuple(FileFacts(paths[file.path], file.content, file.sha256) for file in files)
+
+
+def _not_ours(file: FileFacts) -> FileFacts:
+    """Keep what came along under the name of a file that is about to be written."""
+    return replace(file, path=marks.OTHER_FULL_VALUES) if file.path == marks.FULL_VALUES else file
 
 
 def _datasets(record: RunRecord, fitting: Fitting) -> tuple[Dataset, ...]:
@@ -246,23 +284,6 @@ def _end_time(record: RunRecord) -> int | None:
     return max(0, record.end_time)
 
 
-def _experiment(record: RunRecord, wishes: Wishes, fitting: Fitting) -> str:
-    wanted = record.experiment or wishes.experiment_name
-    name, longest = clean_text(wanted), fitting.limits.experiment_name
-    if len(name) > longest:  # cut as a run's name is, two experiments could become one
-        name = f"{name[: longest - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    if name != wanted:
-        reason = f"stores keep {longest} characters of it"
-        fitting.changes.append(Adjustment("experiment name", wanted, name, reason))
-    return name
-
-
-def _run_name(record: RunRecord, wishes: Wishes, fitting: Fitting) -> str:
-    wanted = wishes.run_name or record.run_name
-    name, longest = " ".join(clean_text(wanted).split()) or record.key, fitting.limits.run_name
-    if len(name) > longest:
-        name = name[: longest - len(CUT)] + CUT
-    if name != wanted:
-        reason = f"a name of one line, {longest} characters"
-        fitting.changes.append(Adjustment("run name", wanted, name, reason))
-    return name
+def _experiment(record: RunRecord, wishes: Wishes) -> str:
+    own = None if wishes.moves_runs else record.experiment
+    return own or wishes.experiment_name

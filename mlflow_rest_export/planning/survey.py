@@ -11,8 +11,13 @@ from typing import Literal
 from mlflow_rest_export.errors import PlanError
 from mlflow_rest_export.records import Adjustment, Metric
 
+NONFINITE = "nonfinite."
+"""How the tags begin that tell of values which are no metrics."""
 NAMED_STEPS = 20
 """Steps of odd values that are named in a tag; the others are counted."""
+
+NAMED_METRICS = 5
+"""Metrics that an error about a filter names."""
 
 
 @dataclass(slots=True)
@@ -52,6 +57,8 @@ class Survey:
     """Whether a point with this value is sent as a metric."""
     has_odd: bool = False
     """Whether a value is NaN or infinite, be it sent or not."""
+    filtered: bool = False
+    """Whether the settings leave a metric out."""
 
 
 def survey(
@@ -73,7 +80,8 @@ def survey(
         keeps_infinity: infinities are sent as they are.
 
     Raises:
-        PlanError: a value is not finite, not kept, and ``nan`` is "fail".
+        PlanError: ``log_metrics`` keeps none of them, or a value is not finite, not kept, and ``nan`` is
+            "fail".
     """
 
     def keeps(value: float) -> bool:
@@ -98,8 +106,18 @@ def survey(
             count += 1
         else:
             odd.setdefault(point.key, OddValues()).add(point)
+    if wanted and not any(wanted.values()):
+        raise PlanError(_nothing_kept(log_metrics, list(wanted)))
     tags, adjustments = _odd_values(odd, nan)
-    return Survey(tuple(sent), count, digest.hexdigest(), tags, adjustments, keeps, has_odd)
+    return Survey(
+        tuple(sent), count, digest.hexdigest(), tags, adjustments, keeps, has_odd, not all(wanted.values())
+    )
+
+
+def _nothing_kept(log_metrics: tuple[str, ...], names: list[str]) -> str:
+    more = f" and {len(names) - NAMED_METRICS} more" if len(names) > NAMED_METRICS else ""
+    there = ", ".join(names[:NAMED_METRICS]) + more
+    return f"log_metrics {', '.join(log_metrics)}: part of no metric's name; there are {there}"
 
 
 def _odd_values(
@@ -111,7 +129,7 @@ def _odd_values(
         said = ", ".join(sorted(values.kinds))
         if nan == "fail":
             raise PlanError(f"metric {key} is {said}; with nan: skip or nan: tag it would be left out")
-        after = f"nonfinite.{key}" if nan == "tag" else ""
+        after = f"{NONFINITE}{key}" if nan == "tag" else ""
         if after:
             tags[after] = values.told()
         reason = "stores alter or refuse this value" + (f"; it is in the tag {after}" if after else "")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlflow_rest_export.records import Dataset
+from mlflow_rest_export.sources.secret_fields import concealed
 
 _NAME = 500
 """Longest name, in characters (mlflow/utils/validation.py, MAX_DATASET_NAME_SIZE)."""
@@ -53,11 +54,12 @@ def at_location(name: str, location: str, *, facts: Any = None) -> Dataset:  # n
 
 
 def _dataset(name: str, kind: str, source: Mapping[str, str | None], digest: str | None) -> Dataset:
+    shown = {key: concealed((key,), value) for key, value in source.items()}
     return Dataset(
-        name=name[:_NAME],
+        name=str(concealed((), name))[:_NAME],
         digest=(digest or _hash([name, source]))[:_DIGEST],
         source_type=kind,
-        source=json.dumps(source),
+        source=json.dumps(shown),
         context=_CONTEXT,
     )
 

@@ -1,27 +1,26 @@
-"""Chooses the format of what a user names, by content, and gives each result once."""
+"""Chooses the format of what a user names, by content."""
 
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from mlflow_rest_export.errors import SettingsError, SourceError
+from mlflow_rest_export.errors import SettingsError, SourceError, why
 from mlflow_rest_export.records import RunRecord, Unreadable
 from mlflow_rest_export.sources import (
     every_eval_ever,
     folders,
     helm,
     inspect_ai,
-    json_files,
     junit,
     lighteval,
     lm_eval,
     mlruns,
     nemo_bundle,
     table,
+    table_rows,
 )
 from mlflow_rest_export.sources.nemo import folders as nemo_folders
 from mlflow_rest_export.sources.nemo import launcher
@@ -31,8 +30,10 @@ Found = RunRecord | Unreadable
 
 AUTO = "auto"
 
-_RESULT_NAMES = ("results_*.json", "eval-*.json", "*.eval", "run_spec.json")
-"""What evaluators call their results: one of such a name that is broken is told, not passed over."""
+_RESULT_NAMES = ("results_[0-9]*.json", "eval-[0-9]*.json", "*.eval", "run_spec.json")
+"""What evaluators call their results: what is called so and is none is told, not passed over."""
+_MAY_BE_RESULTS = ("results_*.json", "eval-*.json")
+"""The same, but only when it is broken: people use such names for other things, too."""
 
 
 class Format(Protocol):
@@ -75,7 +76,7 @@ def read(
     *,
     format: str = AUTO,  # noqa: A002  # the name of the setting
 ) -> Iterator[Found]:
-    """Give the results at some paths, each once however often it lies there.
+    """Give the results at some paths, each as often as it lies there.
 
     Args:
         paths: result files, or folders that hold some, at any depth.
@@ -88,20 +89,8 @@ def read(
     if format not in names():
         raise SettingsError(f"there is no format {format}; there are {', '.join(names())}")
     chosen = tuple(module for module in formats if format in {AUTO, module.NAME})
-    seen: dict[tuple[str | None, str], tuple[str, str]] = {}
     for path in paths:
-        for found in _at(path, options, chosen):
-            if isinstance(found, Unreadable):
-                yield found
-                continue
-            identity = (found.experiment, found.key)
-            if identity not in seen:
-                seen[identity] = (found.label, _fingerprint(found))
-                yield found
-            elif seen[identity][1] != _fingerprint(found):
-                first = seen[identity][0]
-                reason = f"the same evaluation as {first}, with other values; export them one at a time"
-                yield Unreadable(found.label, f"{found.label}: {reason}")
+        yield from _at(path, options, chosen)
 
 
 def _at(path: Path, options: ReadOptions, chosen: tuple[Format, ...]) -> Iterator[Found]:
@@ -117,8 +106,8 @@ def _at(path: Path, options: ReadOptions, chosen: tuple[Format, ...]) -> Iterato
     except SourceError as error:
         yield Unreadable(str(path), str(error))
     except (OSError, ValueError) as error:  # a path may hold what no path can
-        said = error.strerror if isinstance(error, OSError) else str(error)
-        yield Unreadable(str(path), f"cannot read {path}: {(said or 'unknown error').lower()}")
+        said = why(error) if isinstance(error, OSError) else str(error).lower()
+        yield Unreadable(str(path), f"cannot read {path}: {said}")
 
 
 def _folder(folder: Path, options: ReadOptions, chosen: tuple[Format, ...]) -> Iterator[Found]:
@@ -169,30 +158,35 @@ def _one(path: Path, options: ReadOptions, fitting: list[Format]) -> Iterator[Fo
 
 def _broken(path: Path) -> str:
     """Say what is wrong with a file that is called like a result and is none; "" when nothing is."""
-    if not any(fnmatch.fnmatchcase(path.name, pattern) for pattern in _RESULT_NAMES):
-        return ""
-    if path.suffix == ".eval":
-        return f"{path}: it is no Inspect log, or a damaged one"
-    return _mistake(path)
+    if any(fnmatch.fnmatchcase(path.name, pattern) for pattern in _RESULT_NAMES):
+        of_others = any(module is not table and module.recognises(path) for module in formats)
+        return "" if of_others else _why(path)
+    may_be = any(fnmatch.fnmatchcase(path.name, pattern) for pattern in _MAY_BE_RESULTS)
+    return _mistake(path) if may_be else ""
 
 
 def _why(path: Path) -> str:
     """Say why a file is no result: because it is broken, or because nobody knows its form."""
     unknown = f"{path}: its format is not known; say with --format which of {', '.join(names()[1:])} it is"
-    return (_mistake(path) if path.suffix.lower() == ".json" else "") or unknown
+    return _mistake(path) or unknown
 
 
 def _mistake(path: Path) -> str:
-    """Say what is wrong with a JSON file; "" when nothing is."""
+    """Say what is wrong with a file, as the reader of what it is called like says it; "" when nothing is."""
+    suffix = path.suffix.lower()
+    if suffix == ".xml" or suffix in table_rows.BY_LINE:
+        module = junit if suffix == ".xml" else table
+        found = next(module.read(path, ReadOptions()))
+        return found.reason if isinstance(found, Unreadable) else ""
+    if suffix == ".eval":
+        return f"{path}: it is no Inspect log, or a damaged one"
     try:
-        json_files.read_json(path)
+        if suffix in table_rows.SUFFIXES:
+            said = table_rows.document(path)
+            if said is None:
+                return f"{path}: the file is empty"
+            if isinstance(said, dict):
+                next(table_rows.rows(path), None)
     except SourceError as error:
         return str(error)
     return ""
-
-
-def _fingerprint(record: RunRecord) -> str:
-    """Tell two versions of one result apart, by status and values; long streams are not gone through."""
-    points = record.metrics if isinstance(record.metrics, tuple) else ()
-    facts = [record.status.name, *(f"{point.key}={point.value!r}@{point.step}" for point in points)]
-    return hashlib.sha256("\n".join(facts).encode("utf-8", "surrogatepass")).hexdigest()

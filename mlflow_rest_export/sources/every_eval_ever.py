@@ -5,18 +5,19 @@ Follows ``every_eval_ever/schemas/eval.schema.json``. Converters from evaluators
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mlflow_rest_export.records import Dataset, RunRecord, Unreadable
+from mlflow_rest_export.records import Adjustment, Dataset, RunRecord, Unreadable
 from mlflow_rest_export.sources import datasets, json_files, result_files, times
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result
 from mlflow_rest_export.sources.result_files import Few
-from mlflow_rest_export.sources.run_values import RUN, RunValues
+from mlflow_rest_export.sources.run_values import RUN, RunValues, text
 
 NAME = "eee"
 
@@ -62,7 +63,7 @@ class _Log(BaseModel):
 def recognises(path: Path) -> bool:
     """Say whether a file has the form of Every Eval Ever."""
     found = json_files.outline(path) if path.is_file() else {}
-    return found.get("evaluation_results") == "[" and {"schema_version", "model_info"} <= found.keys()
+    return {"evaluation_results", "schema_version", "model_info"} <= found.keys()
 
 
 def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
@@ -75,10 +76,15 @@ def _result(path: Path, options: ReadOptions) -> Result:
     log = result_files.checked(_Log, document, path)
     values = RunValues()
     found: dict[str, Dataset] = {}
-    for scored in log.evaluation_results:
-        _scores(values, scored)
+    sizes: set[tuple[str, str]] = set()
+    for task, scored in _named(log.evaluation_results):
+        if task != scored.evaluation_name:
+            reason = "the file has several results of this name"
+            about = f"evaluation {scored.evaluation_name}"
+            values.adjustments.append(Adjustment(about, _metric(scored), task, reason))
+        _scores(values, task, scored, sizes)
         if (dataset := _dataset(scored.source_data)) is not None:
-            found.setdefault(scored.evaluation_name, dataset)
+            found.setdefault(task, dataset)
     for name in ("schema_version", "source_metadata", "eval_library", "model_info"):
         values.setting(RUN, name, document.get(name))
     values.tag("evaluation_id", log.evaluation_id)
@@ -99,16 +105,49 @@ def _result(path: Path, options: ReadOptions) -> Result:
         end_time=max(times_found, default=retrieved),
         values=values,
         artifacts=result_files.uploads(
-            path, options, values.adjustments, neighbours=_samples(path, details), settings=document
+            path,
+            options,
+            values.adjustments,
+            neighbours=_samples(path, details),
+            mask=result_files.json_mask(path, document),
         ),
         datasets=found,
     )
 
 
-def _scores(values: RunValues, scored: _Scored) -> None:
-    """Take one score in, with its uncertainty."""
-    task, config, details = scored.evaluation_name, scored.metric_config, scored.score_details
-    metric = str(config.get("metric_name") or config.get("metric_id") or "score")
+def _named(results: list[_Scored]) -> Iterator[tuple[str, _Scored]]:
+    """Give each result with the name of its task: that of the evaluation where this tells its results apart.
+
+    Else the dataset's name is added; where that does not part them either, their number.
+    """
+    alone = Counter((scored.evaluation_name, _metric(scored)) for scored in results)
+    with_data = Counter((scored.evaluation_name, _data(scored), _metric(scored)) for scored in results)
+    several = {name for (name, _), count in alone.items() if count > 1}
+    by_data = several - {name for (name, data, _), count in with_data.items() if count > 1 or not data}
+    seen: Counter[tuple[str, str]] = Counter()
+    for scored in results:
+        name = scored.evaluation_name
+        seen[name, _metric(scored)] += 1
+        number = seen[name, _metric(scored)]
+        if name in by_data:
+            yield f"{name}-{_data(scored)}", scored
+        else:
+            yield name if number == 1 else f"{name}-{number}", scored
+
+
+def _metric(scored: _Scored) -> str:
+    config = scored.metric_config
+    return str(config.get("metric_name") or config.get("metric_id") or "score")
+
+
+def _data(scored: _Scored) -> str:
+    source = scored.source_data
+    return (text(source.get("dataset_name")) or "") if isinstance(source, dict) else ""
+
+
+def _scores(values: RunValues, task: str, scored: _Scored, sizes: set[tuple[str, str]]) -> None:
+    """Take one score in, with its uncertainty; the number of samples once for all metrics of a task."""
+    config, details, metric = scored.metric_config, scored.score_details, _metric(scored)
     values.score(task, metric, details.get("score"))
     uncertainty = details.get("uncertainty")
     if isinstance(uncertainty, dict):
@@ -119,7 +158,10 @@ def _scores(values: RunValues, scored: _Scored) -> None:
         values.score(task, f"{metric}_ci_lower", interval.get("lower"))
         values.score(task, f"{metric}_ci_upper", interval.get("upper"))
         values.setting(task, f"{metric}.confidence_level", interval.get("confidence_level"))
-        values.score(task, "n_samples", uncertainty.get("num_samples"))
+        size = uncertainty.get("num_samples")
+        if (task, repr(size)) not in sizes:
+            sizes.add((task, repr(size)))
+            values.score(task, "n_samples", size)
     for name in _METRIC_SETTINGS:
         values.setting(task, f"{metric}.{name}", config.get(name))
     values.setting(task, f"{metric}.details", details.get("details"))
@@ -130,22 +172,18 @@ def _dataset(source: dict[str, Any] | list[Any] | None) -> Dataset | None:
     """Describe the data of one evaluation; 0.1 gave a list of addresses."""
     if isinstance(source, list):
         source = {"url": source}
-    name = _text((source or {}).get("dataset_name"))
+    name = text((source or {}).get("dataset_name"))
     if source is None:
         return None
-    if repository := _text(source.get("hf_repo")):
-        return datasets.hugging_face(repository, split=_text(source.get("hf_split")))
+    if repository := text(source.get("hf_repo")):
+        return datasets.hugging_face(repository, split=text(source.get("hf_split")))
     address = source.get("url")
-    location = _text(address[0] if isinstance(address, list) and address else address) or ""
+    location = text(address[0] if isinstance(address, list) and address else address) or ""
     return datasets.at_location(name or location, location) if name or location else None
 
 
 def _samples(path: Path, details: dict[str, Any]) -> list[Path]:
     """Find the file of samples: by the name that is told, or by the file's own."""
-    told = PurePosixPath(_text(details.get("file_path")) or "").name
+    told = PurePosixPath(text(details.get("file_path")) or "").name
     names = {told, f"{path.stem}_samples.jsonl", f"{path.stem}.jsonl"}
     return [near for near in result_files.beside(path, "*.jsonl") if near.name in names]
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None

@@ -69,7 +69,7 @@ def recognises(path: Path) -> bool:
     if path.is_file():
         return path.name in {_SPEC, _STATS} and recognises(path.parent)
     found = json_files.outline(path / _SPEC) if (path / _SPEC).is_file() else {}
-    return found.get("adapter_spec") == "{" and found.get("scenario_spec") == "{"
+    return {"adapter_spec", "scenario_spec"} <= found.keys()
 
 
 def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
@@ -107,7 +107,8 @@ def _result(folder: Path, options: ReadOptions) -> Result:
             options,
             values.adjustments,
             neighbours=result_files.beside(spec_file, "*.json"),
-            settings=document,
+            configs=(_SCENARIO,),
+            mask=result_files.json_mask(spec_file, document),
         ),
         datasets=_dataset(folder, spec, task),
     )

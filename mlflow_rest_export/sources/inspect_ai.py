@@ -34,7 +34,18 @@ _STATUS = {
     "started": RunStatus.FAILED,
 }
 _SETTINGS = (
-    *("task", "task_version", "task_args", "model", "model_args", "model_base_url", "model_generate_config"),
+    *(
+        "task",
+        "task_version",
+        "task_args",
+        "task_args_passed",
+        "task_attribs",
+        "solver_args_passed",
+        "model",
+        "model_args",
+        "model_base_url",
+        "model_generate_config",
+    ),
     *("model_roles", "solver", "solver_args", "sandbox", "config", "packages", "metadata", "dataset"),
 )
 _TAGS = ("eval_id", "run_id", "task_id", "eval_set_id", "task_file", "task_registry_name")
@@ -112,8 +123,8 @@ def recognises(path: Path) -> bool:
         return False
     if not zip_members.is_archive(path):
         found = json_files.outline(path)
-        numbered = found.get("version", "").isdigit()
-        return numbered and found.get("eval") == "{" and not {"plan", "status"}.isdisjoint(found)
+        mark = "plan" in found or (found.get("eval") == "{" and "status" in found)
+        return mark and {"version", "eval"} <= found.keys()
     try:
         return bool(zip_members.find(path, {_HEADER, _START}))
     except (SourceError, OSError):
@@ -146,7 +157,12 @@ def _result(path: Path, options: ReadOptions) -> Result:
         end_time=times.from_iso(log.stats and log.stats.completed_at) or start,
         values=values,
         status=_STATUS.get(log.status, RunStatus.FAILED),
-        artifacts=result_files.uploads(path, options, values.adjustments),
+        artifacts=result_files.uploads(
+            path,
+            options,
+            values.adjustments,
+            mask=result_files.json_mask(path, document, leave=_SAMPLES),
+        ),
         datasets=_dataset(log.eval),
     )
 

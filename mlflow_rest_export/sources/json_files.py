@@ -8,16 +8,17 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-from mlflow_rest_export.errors import SourceError
+from mlflow_rest_export.errors import SourceError, why
 from mlflow_rest_export.sources.json_scan import MAX_DEPTH, Member, MoreFollows, NotAnObject, scan
 
 MAX_BYTES = 32 << 20
 """Most bytes of JSON taken into memory at once; the largest genuine result file seen has less than 1 MB."""
-OUTLINE_BYTES = 2 << 20
-"""How far a file is looked at to learn its format."""
+_REMEMBERED_FROM = 1 << 20
+"""Bytes of a file whose outline is remembered: every format asks for it, and the walk takes seconds."""
 MAX_NUMBER = 400
 """Longest integer, in characters: reading one takes time that grows with the square of its length."""
 
@@ -27,14 +28,30 @@ class _Refused(ValueError):
 
 
 def outline(path: Path) -> Mapping[str, str]:
-    """Give the keys of the outermost object with the first character of their values, as far as looked at.
+    """Give the keys of the outermost object with the first character of their values.
 
-    Empty when the file is not one JSON object or cannot be read: who asks only wants to know the format.
+    As far as a file may be read whole: behind that only what nobody reads can stand. Empty when the file is
+    not one JSON object or cannot be read: who asks only wants to know the format.
     """
+    try:
+        about = path.stat()
+    except OSError:
+        return {}
+    if about.st_size < _REMEMBERED_FROM:
+        return _outline(path)
+    return _remembered(path, about.st_ino, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _remembered(path: Path, *_: int) -> Mapping[str, str]:
+    return _outline(path)
+
+
+def _outline(path: Path) -> Mapping[str, str]:
     found: dict[str, str] = {}
     try:
         with _open(path) as file:
-            for member in scan(file, limit=OUTLINE_BYTES):
+            for member in scan(file, limit=MAX_BYTES):
                 found[member.key] = member.first
     except (SourceError, OSError, MoreFollows):
         return {}
@@ -54,7 +71,7 @@ def read_json(path: Path, *, max_bytes: int = MAX_BYTES) -> object:
         with _open(path) as file:
             data = file.read(max_bytes + 1)
     except OSError as error:
-        raise SourceError(f"cannot read {path}: {_reason(error)}") from error
+        raise SourceError(f"cannot read {path}: {why(error)}") from error
     if len(data) > max_bytes:
         raise SourceError(f"cannot read {path}: it is larger than {max_bytes >> 20} MiB")
     return parse_json(data, str(path))
@@ -83,7 +100,7 @@ def read_members(path: Path, *, leave: Iterable[str] = (), max_bytes: int = MAX_
                 data = file.read(member.end - member.start)
                 taken[member.key] = parse_json(data, str(path), file=path, offset=member.start)
     except OSError as error:
-        raise SourceError(f"cannot read {path}: {_reason(error)}") from error
+        raise SourceError(f"cannot read {path}: {why(error)}") from error
     return taken
 
 
@@ -179,10 +196,6 @@ def _too_deep(value: object) -> bool:
 
 def _quoted(key: str) -> str:
     return json.dumps(key if len(key) <= 80 else f"{key[:80]}...")
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or "unknown error").lower()
 
 
 def _lower(message: str) -> str:

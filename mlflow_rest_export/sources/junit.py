@@ -7,18 +7,23 @@ declarations are refused, so no entity can grow.
 from __future__ import annotations
 
 import contextlib
+import html
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
+from xml.sax import saxutils
 
 from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.records import RunRecord, Unreadable
 from mlflow_rest_export.sources import result_files, times
+from mlflow_rest_export.sources.masking import Masked
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result
 from mlflow_rest_export.sources.run_values import RUN, RunValues
+from mlflow_rest_export.sources.secret_fields import concealed
 
 NAME = "junit"
 
@@ -42,21 +47,56 @@ class _Suite:
     attributes: dict[str, str]
     outermost: bool
     counted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTS, 0))
-    properties: dict[str, str] = field(default_factory=dict)
+    inner: list[_Suite] = field(default_factory=list)
+    """The suites inside it."""
+    properties: list[tuple[str, str]] = field(default_factory=list)
 
     def number(self, name: str) -> float | None:
         """Give a number that the suite tells; thousands may be parted by commas."""
         return times.number(self.attributes.get(name, "").replace(",", "").strip() or None)
 
     def count(self, name: str) -> float:
-        """Give how many tests, failures, errors or skipped there are: as told, else as counted."""
+        """Give how many tests, failures, errors or skipped there are: as told, else as counted.
+
+        The counts of suites that have some include those of the suites inside.
+        """
         told = self.number(name)
-        return self.counted[name] if told is None else told
+        return self.counted[name] + sum(inner.count(name) for inner in self.inner) if told is None else told
 
     @property
     def name(self) -> str:
         """What the suite is called."""
         return self.attributes.get("name", "").strip() or "testsuite"
+
+
+_PROPERTY = re.compile(r"""<(?:[\w.-]+:)?property\b(?:[^"'>]|"[^"]*"|'[^']*')*>""")
+_ATTRIBUTE = re.compile(r"""([\w:.-]+)\s*=\s*("[^"]*"|'[^']*')""")
+
+
+def _mask(text: str) -> Masked:
+    """Mask the values of properties that are secrets."""
+    count = 0
+
+    def hide(match: re.Match[str]) -> str:
+        nonlocal count
+        found = {part[1]: part for part in _ATTRIBUTE.finditer(match[0])}
+        said = {name: html.unescape(part[2][1:-1]) for name, part in found.items()}
+        shown = _shown(said)
+        if "value" not in said or shown == said["value"]:
+            return match[0]
+        count += 1
+        start, end = found["value"].span(2)
+        return match[0][:start] + saxutils.quoteattr(shown) + match[0][end:]
+
+    masked = _PROPERTY.sub(hide, text)
+    if not count:
+        raise SourceError("its secrets cannot be found in the text")
+    return Masked(masked, count)
+
+
+def _shown(attributes: Mapping[str, str]) -> str:
+    """Give what may be shown of the value of a property."""
+    return str(concealed((attributes.get("name", ""),), attributes.get("value", "")))
 
 
 class _Halt(Exception):
@@ -77,6 +117,8 @@ class _Reader:
     outcome: str = ""
     """What the open test case counts for, once that is known."""
     properties: int = 0
+    secret: bool = False
+    """Whether a property holds one."""
     began: bool = False
     """Whether the outermost element was one of JUnit's."""
 
@@ -98,13 +140,13 @@ class _Reader:
         elif parent == "testcase" and name in _CASES and self.open_suites and not self.outcome:
             self.outcome = _CASES[name]
             self.open_suites[-1].counted[self.outcome] += 1
-        elif name == "property" and "testcase" not in self.path and self.open_suites:
-            value = attributes.get("value")
-            if value is not None:
+        elif name == "property" and (value := attributes.get("value")) is not None:
+            self.secret = self.secret or _shown(attributes) != value
+            if "testcase" not in self.path and self.open_suites:
                 self.properties += 1
                 if self.properties > MAX_PROPERTIES:
                     raise _Halt(f"it has more than {MAX_PROPERTIES} properties")
-                self.open_suites[-1].properties[attributes.get("name", "property")] = value
+                self.open_suites[-1].properties.append((attributes.get("name", "property"), value))
 
     def end(self, name: str) -> None:
         """Take the end of an element in."""
@@ -121,6 +163,8 @@ class _Reader:
             raise _Halt(f"it has more than {MAX_SUITES} suites")
         suite = _Suite(attributes, outermost=not self.open_suites)
         self.suites.append(suite)
+        if self.open_suites:
+            self.open_suites[-1].inner.append(suite)
         self.open_suites.append(suite)
 
 
@@ -140,7 +184,8 @@ def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
 
 
 def _result(path: Path, options: ReadOptions) -> Result:
-    suites = _suites(path)
+    reader = _read(path)
+    suites = reader.suites
     values = RunValues()
     starts: list[int] = []
     ends: list[int] = []
@@ -166,7 +211,9 @@ def _result(path: Path, options: ReadOptions) -> Result:
         start_time=min(starts, default=written),
         end_time=max(ends, default=written),
         values=values,
-        artifacts=result_files.uploads(path, options, values.adjustments),
+        artifacts=result_files.uploads(
+            path, options, values.adjustments, mask=_mask if reader.secret else None
+        ),
     )
 
 
@@ -174,13 +221,13 @@ def _take(values: RunValues, task: str, suite: _Suite) -> None:
     for name in _COUNTS:
         values.score(task, name, suite.count(name))
     values.score(task, "time", suite.number("time"))
-    for name, value in suite.properties.items():
+    for name, value in suite.properties:
         values.setting(task, name, value)
     for name in ("hostname", "timestamp"):
         values.tag(f"{task}.{name}", suite.attributes.get(name))
 
 
-def _suites(path: Path) -> list[_Suite]:
+def _read(path: Path) -> _Reader:
     reader = _Reader()
     parser = _parser(reader)
     try:
@@ -197,7 +244,7 @@ def _suites(path: Path) -> list[_Suite]:
         raise SourceError(f"{path}: {error}") from None
     if not reader.suites:
         raise SourceError(f"{path}: it has no test suite")
-    return reader.suites
+    return reader
 
 
 def _parser(reader: _Reader) -> expat.XMLParserType:

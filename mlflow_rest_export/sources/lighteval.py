@@ -18,7 +18,7 @@ from mlflow_rest_export.sources import datasets, json_files, result_files, times
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result
 from mlflow_rest_export.sources.result_files import Objects
-from mlflow_rest_export.sources.run_values import RUN, RunValues
+from mlflow_rest_export.sources.run_values import RUN, RunValues, text
 
 NAME = "lighteval"
 
@@ -46,7 +46,7 @@ class _File(BaseModel):
 def recognises(path: Path) -> bool:
     """Say whether a file holds results of lighteval."""
     found = json_files.outline(path) if path.is_file() else {}
-    return found.get("config_general") == "{" and found.get("results") == "{"
+    return {"config_general", "results"} <= found.keys()
 
 
 def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
@@ -55,7 +55,8 @@ def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
 
 
 def _result(path: Path, options: ReadOptions) -> Result:
-    file = result_files.checked(_File, json_files.read_members(path), path)
+    document = json_files.read_members(path)
+    file = result_files.checked(_File, document, path)
     general = file.config_general
     values = RunValues()
     names, configs = _names(file.results), _configs(file)
@@ -83,7 +84,11 @@ def _result(path: Path, options: ReadOptions) -> Result:
         end_time=end,
         values=values,
         artifacts=result_files.uploads(
-            path, options, values.adjustments, neighbours=_details(path), settings=general
+            path,
+            options,
+            values.adjustments,
+            neighbours=_details(path),
+            mask=result_files.json_mask(path, document),
         ),
         datasets=_datasets(file, names, configs),
     )
@@ -177,7 +182,7 @@ def _datasets(
                 repo,
                 config=subset if isinstance(subset, str) else None,
                 split="+".join(map(str, splits)) if isinstance(splits, list) else None,
-                digest=_text(hashes.get("hash_examples")) if isinstance(hashes, dict) else None,
+                digest=text(hashes.get("hash_examples")) if isinstance(hashes, dict) else None,
             )
     return found
 
@@ -185,7 +190,7 @@ def _datasets(
 def _model(general: Mapping[str, Any]) -> str:
     config = general.get("model_config")
     named = config.get("model_name") if isinstance(config, dict) else None
-    return _text(general.get("model_name")) or _text(named) or ""
+    return text(general.get("model_name")) or text(named) or ""
 
 
 def _details(path: Path) -> list[Path]:
@@ -199,7 +204,3 @@ def _details(path: Path) -> list[Path]:
                 return []
             return result_files.beside(folder / path.name, "details_*.parquet")
     return []
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None

@@ -16,13 +16,14 @@ from mlflow_rest_export.sources import datasets, json_files, result_files, times
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result
 from mlflow_rest_export.sources.result_files import Objects
-from mlflow_rest_export.sources.run_values import RunValues
+from mlflow_rest_export.sources.run_values import RunValues, text
 
 NAME = "lm-eval"
 
 _MARKS = frozenset({"n-shot", "configs", "group_subtasks", "higher_is_better", "task_hashes", "git_hash"})
 _NOT_SCORES = frozenset({"name", "alias", "sample_len", "sample_count", " "})
 """Members of a task's results that are no scores; ``" "`` is the placeholder of groups without any."""
+_SAMPLES = ("samples",)
 _SETTINGS = (
     *("lm_eval_version", "transformers_version", "model_source", "max_length", "system_instruction"),
     *("fewshot_as_multiturn", "chat_template", "total_evaluation_time_seconds"),
@@ -52,9 +53,10 @@ class _File(BaseModel):
 def recognises(path: Path) -> bool:
     """Say whether a file holds results of lm-evaluation-harness."""
     found = json_files.outline(path) if path.is_file() else {}
-    if found.get("results") != "{" or "config_general" in found:
+    if "results" not in found or "config_general" in found:
         return False
-    return bool(_MARKS & found.keys()) or {"versions", "config"} <= found.keys()
+    marks = len(_MARKS & found.keys()) + ({"versions", "config"} <= found.keys())
+    return marks > (found["results"] != "{")  # a table may have a column of one of these names
 
 
 def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
@@ -63,12 +65,16 @@ def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
 
 
 def _result(path: Path, options: ReadOptions) -> Result:
-    document = json_files.read_members(path, leave=("samples",))
+    document = json_files.read_members(path, leave=_SAMPLES)
     file = result_files.checked(_File, document, path)
     values = RunValues()
-    for part in (file.groups or {}, file.results):
-        for task, scores in part.items():
-            _scores(values, task, scores)
+    for task, scores in (file.groups or {}).items():
+        # The scores of a group stand among the results again, as a rule.
+        again = file.results.get(task, {})
+        new = {key: value for key, value in scores.items() if repr(again.get(key)) != repr(value)}
+        _scores(values, task, new)
+    for task, scores in file.results.items():
+        _scores(values, task, scores)
     _tasks(values, file)
     values.settings(file.config or {})
     values.settings(document, _SETTINGS)
@@ -85,7 +91,11 @@ def _result(path: Path, options: ReadOptions) -> Result:
         end_time=times.after(start, file.total_evaluation_time_seconds) or start,
         values=values,
         artifacts=result_files.uploads(
-            path, options, values.adjustments, neighbours=_samples(path), settings=file.config
+            path,
+            options,
+            values.adjustments,
+            neighbours=_samples(path),
+            mask=result_files.json_mask(path, document, leave=_SAMPLES),
         ),
         datasets=_datasets(file),
     )
@@ -131,9 +141,9 @@ def _datasets(file: _File) -> dict[str, Dataset]:
         if isinstance(path, str) and path:
             found[task] = datasets.hugging_face(
                 path,
-                config=_text(config.get("dataset_name")),
-                split=_text(config.get("test_split")),
-                digest=_text((file.task_hashes or {}).get(task)),
+                config=text(config.get("dataset_name")),
+                split=text(config.get("test_split")),
+                digest=text((file.task_hashes or {}).get(task)),
             )
     return found
 
@@ -147,16 +157,12 @@ def _model(file: _File) -> str:
         arguments = dict(part.partition("=")[::2] for part in arguments.split(","))
     if isinstance(arguments, dict):
         for name in ("pretrained", "model", "engine", "path"):
-            if _text(arguments.get(name)):
+            if text(arguments.get(name)):
                 return str(arguments[name])
-    return _text((file.config or {}).get("model")) or ""
+    return text((file.config or {}).get("model")) or ""
 
 
 def _samples(path: Path) -> list[Path]:
     """Find the sample files of the same date; a folder may hold several dates."""
     date = path.stem.removeprefix("results_")
     return [near for near in result_files.beside(path, "samples_*.jsonl") if near.stem.endswith(f"_{date}")]
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None

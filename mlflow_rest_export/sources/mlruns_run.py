@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import TypedDict
 
 from mlflow_rest_export import marks
 from mlflow_rest_export import mlruns_layout as layout
 from mlflow_rest_export import mlruns_reading as reading
 from mlflow_rest_export.errors import SourceError
+from mlflow_rest_export.mlruns_seal import REWRITTEN, is_claim
 from mlflow_rest_export.records import Adjustment, Artifact, Dataset, Lookup, RunRecord, RunStatus, Unreadable
+from mlflow_rest_export.sources.mlruns_delivery import Delivery
 from mlflow_rest_export.sources.mlruns_parts import (
     RunMetrics,
     artifacts_of,
@@ -23,19 +24,6 @@ from mlflow_rest_export.sources.options import ReadOptions
 
 JOB, INVOCATION = "job_id", "invocation_id"
 """Tags of NeMo Evaluator launcher jobs."""
-_REWRITTEN = frozenset(
-    {
-        marks.KEY,
-        marks.DIGEST,
-        marks.OWNER,
-        marks.PARENT,
-        marks.COMPLETE,
-        marks.ERROR,
-        layout.RUN_NAME_TAG,
-        layout.PARENT_TAG,
-    }
-)
-"""Tags that whoever writes the run anew sets himself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +43,6 @@ class Place:
 
     folder: Path
     experiment: Experiment
-
-
-class _OldReceipt(BaseModel):
-    """What an earlier export had to change, so that it is not forgotten by the next one."""
-
-    model_config = ConfigDict(extra="ignore")
-    adjustments: tuple[dict[str, str], ...] = ()
 
 
 def read_run(
@@ -96,32 +77,52 @@ def _read(place: Place, parents: Mapping[str, Path], options: ReadOptions) -> Ru
     ours = marks.KEY in tags and not deleted
     if ours:
         _check_complete(meta, tags)
-    parts = _parts(folder, meta, options, ours=ours)
+    delivery = Delivery.of(folder, meta, tags) if ours else Delivery()
+    params = delivery.values("param", {key: value for key, value in params.items() if not is_claim(key)})
+    kept = delivery.values("tag", {key: value for key, value in tags.items() if key not in REWRITTEN})
+    parts = _parts(folder, meta, options, delivery)
     parent_key, changes = _parent(folder, tags, parents, options)
     if deleted or place.experiment.deleted:
         changes += (Adjustment("lifecycle", layout.DELETED, layout.ACTIVE, "deleted runs were asked for"),)
-    job = tags.get(JOB) if ours else None
-    invocation = tags.get(INVOCATION)
-    key = key_of(meta, tags)
     return RunRecord(
-        key=key,
-        label=job or meta.run_id,
-        lookup=Lookup(INVOCATION, invocation) if job and invocation else Lookup(marks.KEY, key),
-        twin={JOB: job} if job and invocation else {},
+        **_identity(meta, tags, ours=ours),
+        place=str(folder),
         run_name=meta.run_name or tags.get(layout.RUN_NAME_TAG, ""),
         start_time=meta.start_time,
         end_time=meta.end_time,
         status=meta.status,
         metrics=parts.metrics,
-        params={name: value for name, value in params.items() if not _is_claim(name)},
-        tags={name: value for name, value in tags.items() if name not in _REWRITTEN},
+        params=params,
+        tags=kept,
         artifacts=parts.artifacts,
         datasets=parts.datasets,
         parent_key=parent_key,
         experiment=place.experiment.name,
-        digest=tags.get(marks.DIGEST) if ours else None,
+        digest=delivery.digest if options.copy_artifacts or not delivery.with_files else None,
+        without_files=not delivery.with_files,
+        time=delivery.time,
+        folder=folder,
         verbatim_names=True,
-        adjustments=(*parts.adjustments, *changes),
+        adjustments=(*delivery.left(), *parts.adjustments, *changes),
+    )
+
+
+class _Identity(TypedDict):
+    """The parts of a record by which its run is found again."""
+
+    key: str
+    label: str
+    lookup: Lookup
+    twin: Mapping[str, str]
+
+
+def _identity(meta: layout.RunMeta, tags: Mapping[str, str], *, ours: bool) -> _Identity:
+    key, job, invocation = key_of(meta, tags), tags.get(JOB) if ours else None, tags.get(INVOCATION)
+    return _Identity(
+        key=key,
+        label=job or meta.run_id,
+        lookup=Lookup(INVOCATION, invocation) if job and invocation else Lookup(marks.KEY, key),
+        twin={JOB: job} if job and invocation else {},
     )
 
 
@@ -135,16 +136,19 @@ class _Parts:
     adjustments: tuple[Adjustment, ...]
 
 
-def _parts(folder: Path, meta: layout.RunMeta, options: ReadOptions, *, ours: bool) -> _Parts:
+def _parts(folder: Path, meta: layout.RunMeta, options: ReadOptions, delivery: Delivery) -> _Parts:
     metrics, told_of_metrics = metrics_of(folder)
+    names = delivery.renamed("metric", (key for key, _ in metrics.files))
     datasets, told_of_datasets = datasets_of(folder)
     files, told_of_files = artifacts_of(folder, meta.artifact_uri) if options.copy_artifacts else ((), ())
-    earlier = _earlier(files) if ours else ()
+    own = delivery.own_files()
+    files = tuple(file for file in files if file.path not in own)
+    paths = delivery.renamed("artifact", (file.path for file in files))
     return _Parts(
-        metrics=metrics,
+        metrics=RunMetrics(tuple((names[key], path) for key, path in metrics.files)),
         datasets=datasets,
-        artifacts=tuple(file for file in files if not (ours and file.path == marks.RECEIPT)),
-        adjustments=(*earlier, *told_of_metrics, *told_of_datasets, *told_of_files),
+        artifacts=tuple(Artifact(paths[file.path], file.content) for file in files),
+        adjustments=(*told_of_metrics, *told_of_datasets, *told_of_files),
     )
 
 
@@ -201,19 +205,3 @@ def _parent(
     except SourceError:
         reason = "the parent is not in this folder, so this run is exported without one"
     return None, (Adjustment(f"tag {layout.PARENT_TAG}", run_id, "", reason),)
-
-
-def _is_claim(param: str) -> bool:
-    return param == marks.CLAIM or param.startswith(marks.TAKEOVER)
-
-
-def _earlier(artifacts: tuple[Artifact, ...]) -> tuple[Adjustment, ...]:
-    """Give what the export that wrote the run had to change; nothing where its receipt is not readable."""
-    for artifact in artifacts:
-        if artifact.path == marks.RECEIPT and isinstance(artifact.content, Path):
-            try:
-                told = _OldReceipt.model_validate_json(reading.read_value(artifact.content)).adjustments
-                return tuple(Adjustment(**change) for change in told)
-            except (SourceError, ValidationError, TypeError):
-                return ()
-    return ()

@@ -68,7 +68,8 @@ def recognises(path: Path) -> bool:
     found = json_files.outline(path) if path.is_file() else {}
     if path.name == _CHECKPOINT:
         return found.get("failed_benchmarks") == "{" and bool(_failures(path))
-    return found.get("benchmark") == "{" and {"run_id", "config_hash"} <= found.keys()
+    mark = found.get("benchmark") == "{" or "n_results" in found  # a table may have the other columns
+    return mark and {"benchmark", "run_id", "config_hash"} <= found.keys()
 
 
 def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
@@ -94,7 +95,8 @@ def _failures(checkpoint: Path) -> dict[str, str]:
 
 
 def _result(path: Path, options: ReadOptions) -> Result:
-    bundle = result_files.checked(_Bundle, json_files.read_members(path), path)
+    document = json_files.read_members(path)
+    bundle = result_files.checked(_Bundle, document, path)
     benchmark = bundle.benchmark
     values = RunValues()
     values.score(benchmark.name, "n_samples", benchmark.samples)
@@ -104,10 +106,10 @@ def _result(path: Path, options: ReadOptions) -> Result:
         values.score(benchmark.name, "runtime", _runtime(path))
     for name, category in (benchmark.categories or {}).items():
         values.score(benchmark.name, f"categories/{name}", category)
-    values.settings(bundle.config)
     for name in ("sdk_version", "n_results", "timestamp"):
         values.setting(RUN, name, getattr(bundle, name))
     values.setting(RUN, "repeats", benchmark.repeats)
+    values.settings(bundle.config)
     values.tag("benchmark", benchmark.name)
     values.tag("nemo_run_id", bundle.run_id)
     values.tag("config_hash", bundle.config_hash)
@@ -128,7 +130,7 @@ def _result(path: Path, options: ReadOptions) -> Result:
             options,
             values.adjustments,
             neighbours=result_files.beside(path, *_NEIGHBOURS),
-            settings=bundle.config,
+            mask=result_files.json_mask(path, document),
         ),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mlflow_rest_export import marks
-from mlflow_rest_export.records import Artifact, Dataset, Lookup, RunRecord, RunStatus
+from mlflow_rest_export.records import Adjustment, Artifact, Dataset, Lookup, RunRecord, RunStatus
 from mlflow_rest_export.sources.run_values import RUN, RunValues
 
 _SHOWN = 80
@@ -55,6 +55,10 @@ def runs(result: Result, *, per_task: bool) -> Iterator[RunRecord]:
     The parent is the same run either way, so asking for children later adds them to it. A result of one task
     has no children: they would say the same again.
     """
+    if result.model:
+        _take_model_id(result.values, result.model)
+    if not any(_is_score(task, key) for task, scores in result.values.scores.items() for key in scores):
+        result.values.adjustments.append(Adjustment("metrics", "", "", "the result holds no score"))
     tasks = result.tasks if per_task and len(result.tasks) > 1 else ()
     yield _record(result, with_children=bool(tasks))
     for task in tasks:
@@ -84,7 +88,7 @@ def _record(result: Result, *, with_children: bool) -> RunRecord:
         end_time=result.end_time,
         status=result.status,
         metrics=result.values.points(result.end_time),
-        params={**_model_param(result), **result.values.params},
+        params=result.values.params,
         tags={**_tags(result, result.task or (names[0] if len(names) == 1 else "")), **result.values.tags},
         artifacts=result.artifacts,
         datasets=tuple(dict.fromkeys(result.datasets.values())),
@@ -111,12 +115,23 @@ def _child(result: Result, task: str) -> RunRecord:
     )
 
 
+def _is_score(task: str, key: str) -> bool:
+    return key != f"{task}/n_samples" and not (task == RUN and key.startswith("usage"))
+
+
 def _name(result: Result, what: str) -> str:
     return f"{what}-{result.model}" if result.model else what
 
 
 def _model_param(result: Result) -> dict[str, str]:
-    return {"model_id": result.model} if result.model else {}
+    return {"model_id": result.values.params["model_id"]} if result.model else {}
+
+
+def _take_model_id(values: RunValues, model: str) -> None:
+    """Let ``model_id`` be the model, and what the result itself calls so a param of another name."""
+    own = values.params.pop("model_id", None)
+    values.setting(RUN, "model_id", model)
+    values.setting(RUN, "model_id", own)
 
 
 def _tags(result: Result, task: str) -> dict[str, str]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from mlflow_rest_export.content import content_of, sha256
-from mlflow_rest_export.errors import SourceError
+from mlflow_rest_export.errors import SourceError, why
 from mlflow_rest_export.records import Adjustment, Artifact, RunRecord, Unreadable
-from mlflow_rest_export.sources.masking import mask_document, mask_text
+from mlflow_rest_export.sources.masked_files import Mask, config_mask, data_mask, masked_file, members_mask
+from mlflow_rest_export.sources.masking import mask_document
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result, one_line, runs
+from mlflow_rest_export.sources.secret_data import holds_secret
+from mlflow_rest_export.sources.zip_members import is_archive
 
 MAX_ENTRIES = 20_000
 """Most tasks or scores of one result: a list of a million mistakes costs more memory than the file."""
@@ -31,11 +34,20 @@ Few = BeforeValidator(_few)
 Objects = Annotated[dict[str, dict[str, Any]], Few]
 """The objects of a result by name, such as the scores of each task."""
 
-MAX_MASKED = 32 << 20
-"""Largest file, in bytes, that is searched for secrets."""
-_CONFIGS = frozenset({".json", ".yaml", ".yml"})
+_TEXTS = frozenset({".json", ".jsonl", ".ndjson"})
+"""Endings of the files beside a result that are searched for secrets."""
 
 Border = TypeVar("Border", bound=BaseModel)
+
+
+_MISTAKES = {
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "it should be an object"),
+    **dict.fromkeys(("list_type", "tuple_type"), "it should be a list"),
+    **dict.fromkeys(("string_type", "string_sub_type", "string_unicode"), "it should be a text"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "it should be true or false"),
+    "missing": "it is missing",
+}
+"""pydantic's kinds of mistakes, in words for people who know the file and not our models."""
 
 
 def records(
@@ -47,7 +59,7 @@ def records(
     except SourceError as error:
         yield Unreadable(str(path), str(error))
     except OSError as error:
-        yield Unreadable(str(path), f"cannot read {path}: {(error.strerror or str(error)).lower()}")
+        yield Unreadable(str(path), f"cannot read {path}: {why(error)}")
     else:
         yield from runs(result, per_task=options.per_task)
 
@@ -65,8 +77,13 @@ def checked(model: type[Border], document: object, path: Path) -> Border:
     place = one_line(".".join(str(part) for part in mistakes[0]["loc"]))
     where = f" {place}:" if place else ""
     more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
-    said = mistakes[0]["msg"]
-    raise SourceError(f"{path}:{where} {said[:1].lower()}{said[1:]}{more}")
+    raise SourceError(f"{path}:{where} {_said(mistakes[0])}{more}")
+
+
+def _said(mistake: Mapping[str, Any]) -> str:
+    """Say a mistake without pydantic's own terms."""
+    said = _MISTAKES.get(mistake["type"]) or mistake["msg"].removeprefix("Value error, ")
+    return f"{said[:1].lower()}{said[1:]}"
 
 
 def identity(*paths: Path) -> str:
@@ -86,27 +103,29 @@ def uploads(
     notes: list[Adjustment],
     *,
     neighbours: Iterable[Path] = (),
-    settings: object = None,
+    configs: Collection[str] = (),
+    mask: Mask | None = None,
 ) -> tuple[Artifact, ...]:
     """Give the files of a run: the result whole, and those that belong to it.
+
+    A file that holds secrets is uploaded with them masked and all other bytes as they are; one in which they
+    cannot be masked stays where it is, and a note says so.
 
     Args:
         path: the result file.
         options: whether files are wanted, and which neighbours are not.
         notes: where to say that something was masked.
-        neighbours: files that belong to the result; the settings may exclude them by name. Those in YAML are
-            configs, and masked.
-        settings: the part of the document that may hold secrets; where it does, they are masked in the copy
-            that is uploaded, and all other bytes are as in the file.
+        neighbours: files that belong to the result; the settings may exclude them by name.
+        configs: names of neighbours that are configs, beside all in YAML; the others are data.
+        mask: masks the secrets that were seen in the result; see ``json_mask``.
     """
     if not options.copy_artifacts:
         return ()
+    files = list(_artifact(path, notes, mask))
     patterns = tuple(pattern.lower() for pattern in options.exclude_patterns)
-    _, secrets = mask_document(settings)
-    files = list(_artifact(path, notes, masked=bool(secrets)))
     for near in neighbours:
         if not any(fnmatch.fnmatchcase(near.name.lower(), pattern) for pattern in patterns):
-            files += _artifact(near, notes, masked=near.suffix.lower() in {".yaml", ".yml"})
+            files += _artifact(near, notes, _mask_of(near, configs))
     return tuple(files)
 
 
@@ -120,29 +139,44 @@ def beside(path: Path, *patterns: str) -> list[Path]:
     return sorted(match for match in near if match != path)
 
 
-def _artifact(path: Path, notes: list[Adjustment], *, masked: bool) -> Iterator[Artifact]:
+def json_mask(path: Path, document: object, *, leave: Collection[str] = ()) -> Mask | None:
+    """Give how the secrets of a result that is one JSON object are masked; None when it has none.
+
+    Args:
+        path: the result file.
+        document: what was read of it, a config in the eyes of the rules for secrets.
+        leave: its members that were not read, which are data.
+    """
+    found = bool(mask_document(document)[1]) or (bool(leave) and _holds_secret(path))
+    return members_mask(leave) if found else None
+
+
+def _mask_of(path: Path, configs: Collection[str]) -> Mask | None:
+    """Give how a file beside a result is masked; None when it holds nothing that could be secret."""
+    suffix = path.suffix.lower()
+    if suffix in {".yaml", ".yml"} or path.name in configs:
+        return config_mask(path)
+    return data_mask if suffix in _TEXTS and _holds_secret(path) else None
+
+
+def _holds_secret(path: Path) -> bool:
+    try:
+        return not is_archive(path) and holds_secret(path)
+    except OSError:
+        return False  # it cannot be uploaded either, which is told where that fails
+
+
+def _artifact(path: Path, notes: list[Adjustment], mask: Mask | None) -> Iterator[Artifact]:
     """Give a file as it is or with its secrets masked; one that has some and cannot be masked is left out."""
-    if not masked:
-        yield Artifact(path.name, path)
-        return
+    content: Path | bytes = path
     about = f"artifact {path.name}"
     try:
-        data = _masked(path)
+        if mask is not None:
+            content, _ = masked_file(path, mask)
     except SourceError as error:
-        notes.append(Adjustment(about, path.name, "", f"it may hold secrets that cannot be masked: {error}"))
+        reason = f"it may hold secrets that cannot be masked: {error}; take them out to have it uploaded"
+        notes.append(Adjustment(about, path.name, "", reason))
         return
-    if isinstance(data, bytes):
+    if isinstance(content, bytes):
         notes.append(Adjustment(about, path.name, path.name, "secrets are masked in the copy"))
-    yield Artifact(path.name, data)
-
-
-def _masked(path: Path) -> Path | bytes:
-    """Give the bytes with every secret masked, or the path when there is none."""
-    if path.stat().st_size > MAX_MASKED:
-        raise SourceError(f"it is larger than {MAX_MASKED >> 20} MiB")
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError:
-        raise SourceError("it is not UTF-8 text") from None
-    shown = mask_text(text, name=str(path) if path.suffix.lower() in _CONFIGS else f"{path}.json")
-    return shown.text.encode() if shown.count else path
+    yield Artifact(path.name, content)

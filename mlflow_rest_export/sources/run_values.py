@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mlflow_rest_export.records import Adjustment, Metric
@@ -35,7 +35,7 @@ class RunValues:
     task_params: dict[str, list[str]] = field(default_factory=dict)
     """Task -> the keys of its params."""
     repeated: Counter[str] = field(default_factory=Counter)
-    """How often a metric key came again with another value."""
+    """How often a key came again."""
 
     def score(self, task: str, name: str, value: object) -> None:
         """Take one value of a task in: a number as metric, truth values and other texts as param.
@@ -68,7 +68,8 @@ class RunValues:
     def tag(self, name: str, value: object) -> None:
         """Set a tag; nothing and empty text set none."""
         if value is not None and value != "":
-            self.tags[name] = str(concealed((name,), written(value)))
+            shown = str(concealed((name,), written(value)))
+            self.tags[self._free("tag", name, shown, self.tags)] = shown
 
     def points(self, timestamp: int, task: str | None = None) -> tuple[Metric, ...]:
         """Give the metrics of one task, or of all, as points at step 0."""
@@ -88,7 +89,7 @@ class RunValues:
         elif value is not None and value not in ({}, [], ""):
             text = written(value)
             shown = str(concealed(names, text))
-            key = ".".join(names)
+            key = self._free("param", ".".join(names), shown, self.params)
             self.params[key] = shown
             self.task_params.setdefault(task, []).append(key)
             if shown != text:
@@ -103,26 +104,36 @@ class RunValues:
             return
         if not math.isnan(number) and number != value:
             self._note(key, value, repr(number), "metrics are double-precision numbers")
-        if not _same(self.values.setdefault(key, number), number):
-            numbered = self._numbered(key)
+        if key in self.values:  # also the same number: two measurements may well agree
+            numbered = self._numbered(key, self.values)
             self._note(key, value, numbered, "the result has two values of this name")
             key = numbered
-            self.values[key] = number
+        self.values[key] = number
         self.scores.setdefault(task, {})[key] = number
 
-    def _numbered(self, key: str) -> str:
+    def _free(self, kind: str, name: str, text: str, taken: Mapping[str, str]) -> str:
+        """Give the name under which a text can stand: another where its own stands for another text."""
+        if taken.get(name, text) == text:
+            return name
+        numbered = self._numbered(name, taken)
+        reason = "the result has two values of this name"
+        self.adjustments.append(Adjustment(f"{kind} {name}", f"{text:.80}", numbered, reason))
+        return numbered
+
+    def _numbered(self, key: str, taken: Container[str]) -> str:
         while True:
             self.repeated[key] += 1
             numbered = f"{key}-{self.repeated[key] + 1}"
-            if numbered not in self.values:
+            if numbered not in taken:
                 return numbered
 
     def _note(self, key: str, before: object, after: str, reason: str) -> None:
         self.adjustments.append(Adjustment(f"metric {key}", str(before), after, reason))
 
 
-def _same(one: float, other: float) -> bool:
-    return one == other or (math.isnan(one) and math.isnan(other))
+def text(value: object) -> str | None:
+    """Give a text that says something; None for anything else."""
+    return value if isinstance(value, str) and value else None
 
 
 def written(value: object) -> str:

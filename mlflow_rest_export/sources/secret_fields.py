@@ -100,6 +100,11 @@ def concealed(names: Names, value: object, *, known: Iterable[str] = ()) -> obje
     return _without_inline(text, known)
 
 
+def is_pointer(text: str) -> bool:
+    """Say whether a text only points to a secret, such as the name of a variable."""
+    return _POINTER.fullmatch(text) is not None
+
+
 def known_secrets(leaves: Iterable[tuple[Names, object]]) -> tuple[str, ...]:
     """Collect the secrets that have a field of their own, longest first; commands may repeat them."""
     found: set[str] = set()
@@ -146,11 +151,12 @@ def _names_secret(names: Names, *, text: bool) -> bool:
     if names[:1] == ("results",):
         return False
     texts = [name for name in names if isinstance(name, str)]
-    if any(_is_exact(name) for name in (texts if text else texts[-1:])):
+    if any(means_secret(name) for name in (texts if text else texts[-1:])):
         return True
     return bool(texts) and _is_environment(names) and bool(re.fullmatch(_VARIABLE, texts[-1]))
 
 
 @lru_cache(maxsize=4096)
-def _is_exact(name: str) -> bool:
-    return re.sub("[_-]", "", name).lower() in _EXACT
+def means_secret(name: str) -> bool:
+    """Say whether a name means a secret, and does not merely contain such a word."""
+    return re.sub("[_-]", "", name).strip().lower() in _EXACT

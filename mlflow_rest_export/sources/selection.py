@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,19 +24,47 @@ def read(
 ) -> Iterator[RunRecord | Unreadable]:
     """Read everything that is named, in its order; a result that is named twice comes once.
 
+    Where the two differ, the second is told as unreadable: nobody knows which of them is meant.
+
     Args:
         things: ids and paths; what exists as a path is one.
         options: what the user asked of the reading.
         format_name: the format of the paths, ``auto`` to look at their content.
         exec_db: the launcher's execution database.
     """
-    seen: set[tuple[str | None, str]] = set()
+    seen: dict[tuple[str | None, str], tuple[str, str]] = {}
+    told: set[Unreadable] = set()
     for record in _read_all(things, options, format_name, exec_db):
         if isinstance(record, Unreadable):
+            if record not in told:
+                told.add(record)
+                yield record
+            continue
+        if options.columns and not record.key.startswith("table:"):
+            reason = "--map names columns of tables, and this is none; leave it out or say --format table"
+            yield Unreadable(record.label, f"{record.label}: {reason}")
+            continue
+        identity, fingerprint = (record.experiment, record.key), _fingerprint(record)
+        if identity not in seen:
+            seen[identity] = (_place(record), fingerprint)
             yield record
-        elif (record.experiment, record.key) not in seen:
-            seen.add((record.experiment, record.key))
-            yield record
+        elif seen[identity][1] != fingerprint:
+            reason = (
+                f"the same evaluation as {seen[identity][0]}, with other values; export them one at a time"
+            )
+            yield Unreadable(record.label, f"{_place(record)}: {reason}")
+
+
+def _fingerprint(record: RunRecord) -> str:
+    """Tell two versions of one result apart, by status and values; long streams are not gone through."""
+    points = record.metrics if isinstance(record.metrics, tuple) else ()
+    facts = [record.status.name, *(f"{point.key}={point.value!r}@{point.step}" for point in points)]
+    return hashlib.sha256("\n".join(facts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _place(record: RunRecord) -> str:
+    """Say where a result was found; the label of a launcher's job is its id, wherever its folder is."""
+    return record.params.get("results_dir", record.label)
 
 
 def _read_all(

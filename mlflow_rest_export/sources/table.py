@@ -8,37 +8,39 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mlflow_rest_export import marks
-from mlflow_rest_export.errors import SourceError
+from mlflow_rest_export.errors import SourceError, why
 from mlflow_rest_export.records import Lookup, Metric, RunRecord, Unreadable
 from mlflow_rest_export.sources import result_files
+from mlflow_rest_export.sources.masked_files import Mask, cells_mask, config_mask, lines_mask
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import one_line
 from mlflow_rest_export.sources.secret_fields import concealed
 from mlflow_rest_export.sources.table_columns import (
     Columns,
-    absent,
     as_number,
     as_step,
     as_time,
     columns_of,
     is_number,
 )
-from mlflow_rest_export.sources.table_rows import SUFFIXES, Row, rows
+from mlflow_rest_export.sources.table_points import PointStore, TablePoints
+from mlflow_rest_export.sources.table_rows import SEPARATORS, SUFFIXES, Row, rows
 
 NAME = "table"
 
 MAX_RUNS = 1000
 """Most runs that one table becomes: more means that a column of texts is no param."""
-_HELD = 100_000
-"""Points that are kept in memory; the metrics of larger tables are read anew whenever they are needed."""
 _TEXTS = 32 << 20
 """Most characters that the params and tags of all runs of a table may have."""
 _MODEL_COLUMNS = ("model_id", "model", "model_name")
+_ANY = "any text 1"
+"""What only the name of its column can make a secret."""
 _DOCUMENTS = frozenset({".json", ".yaml", ".yml"})
 
 _Group = tuple[tuple[str, str], ...]
@@ -47,12 +49,12 @@ _Group = tuple[tuple[str, str], ...]
 
 @dataclass(slots=True)
 class _Run:
-    """What is known of one run of a table before its metrics are read."""
+    """What the rows tell of one run."""
 
     group: _Group
+    points: TablePoints
     rows: int = 0
     times: tuple[int, int] | None = None
-    points: list[Metric] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +65,6 @@ class _Table:
     columns: Columns
     written: int
     """When the file was last changed, in milliseconds since 1970."""
-
-
-@dataclass(frozen=True, slots=True)
-class TableMetrics:
-    """The metrics of one run of a large table, read anew at each iteration."""
-
-    table: _Table
-    group: _Group
-
-    def __iter__(self) -> Iterator[Metric]:
-        """Give the points in the order of the rows.
-
-        Raises:
-            SourceError: the file cannot be read any more.
-        """
-        count = 0
-        for number, row in enumerate(rows(self.table.path), 1):
-            if self.table.columns.group(row) == self.group:
-                yield from _points(self.table, row, number, count)
-                count += 1
 
 
 def recognises(path: Path) -> bool:
@@ -105,7 +87,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
         said = str(error)
         yield Unreadable(str(path), said if str(path) in said else f"{path}: {said}")
     except OSError as error:
-        yield Unreadable(str(path), f"cannot read {path}: {(error.strerror or str(error)).lower()}")
+        yield Unreadable(str(path), f"cannot read {path}: {why(error)}")
     else:
         yield from records
 
@@ -119,10 +101,10 @@ def _table(path: Path, options: ReadOptions) -> _Table:
 
 
 def _runs(table: _Table) -> list[_Run]:
-    """Go through the rows once: which runs there are, from when to when, and their points if they are few."""
+    """Go through the rows once: which runs there are, from when to when, and their points."""
     found: dict[_Group, _Run] = {}
     size = 0
-    hold = table.columns.rows * len(table.columns.of("metric")) <= _HELD
+    store = PointStore(table.columns.of("metric"))
     for number, row in enumerate(rows(table.path), 1):
         group = table.columns.group(row)
         if group not in found:
@@ -134,13 +116,12 @@ def _runs(table: _Table) -> list[_Run]:
             size += sum(len(text) for _, text in group)
             if size > _TEXTS:
                 raise SourceError("its params hold too much text; say with --map which columns to skip")
-            found[group] = _Run(group)
+            found[group] = _Run(group, TablePoints(store))
         run = found[group]
         for point in _points(table, row, number, run.rows):
             first, last = run.times or (point.timestamp, point.timestamp)
             run.times = (min(first, point.timestamp), max(last, point.timestamp))
-            if hold:
-                run.points.append(point)
+            run.points.add(point)
         run.rows += 1
     return list(found.values())
 
@@ -154,24 +135,21 @@ def _points(table: _Table, row: Row, number: int, count: int) -> Iterator[Metric
     for name in columns.of("timestamp"):
         time = as_time(row.get(name), f"{place} column {name}")
     for name in columns.of("metric"):
-        if not absent(row.get(name)):
+        if not columns.lacks(name, row):
             yield Metric(name, as_number(row[name], f"{place} column {name}"), time, step)
 
 
 def _records(table: _Table, found: list[_Run], options: ReadOptions) -> Iterator[RunRecord]:
     path, columns = table.path, table.columns
     key = f"{NAME}:{result_files.identity(path)}"
-    held = any(run.points for run in found)
+    notes = list(columns.adjustments)
+    artifacts = result_files.uploads(path, options, notes, mask=_mask(table, found))
     for run in found:
-        texts = {name: str(concealed(tuple(name.split("/")), text)) for name, text in run.group}
+        texts = {name: _shown(name, text) for name, text in run.group}
         params = {name: text for name, text in texts.items() if columns.kinds[name] == "param"}
         tags = {name: text for name, text in texts.items() if columns.kinds[name] == "tag"}
         model = next((texts[name] for name in _MODEL_COLUMNS if name in texts), "")
         first, last = run.times or (table.written, table.written)
-        settings = dict(run.group) if path.suffix.lower() in _DOCUMENTS else None
-        notes = list(columns.adjustments)
-        artifacts = result_files.uploads(path, options, notes, settings=settings)
-        metrics: Iterable[Metric] = tuple(run.points) if held else TableMetrics(table, run.group)
         yield RunRecord(
             key=key if len(found) == 1 else f"{key}/{_mark(run.group)}",
             label=str(path) if len(found) == 1 else f"{path} ({one_line(', '.join(texts.values()))})",
@@ -179,12 +157,31 @@ def _records(table: _Table, found: list[_Run], options: ReadOptions) -> Iterator
             run_name=path.stem if len(found) == 1 else f"{path.stem}-{'-'.join(texts.values())[:160]}",
             start_time=first,
             end_time=last,
-            metrics=metrics,
+            metrics=run.points,
             params={**params, **({"model_id": model} if model else {})},
             tags={**tags, **({"model": model} if model else {})},
             artifacts=artifacts,
             adjustments=tuple(notes),
         )
+
+
+def _mask(table: _Table, found: list[_Run]) -> Mask | None:
+    """Give how the secrets of a table are masked; None when no column is called so and no text shows one."""
+    texts = [name for name, kind in table.columns.kinds.items() if kind in {"param", "tag", "skip"}]
+    named = any(_shown(name, _ANY) != _ANY for name in texts)
+    if not named and all(_shown(name, text) == text for run in found for name, text in run.group):
+        return None
+    suffix = table.path.suffix.lower()
+    if suffix in _DOCUMENTS:
+        return config_mask(table.path)
+    if suffix not in SEPARATORS:
+        return lines_mask
+    return cells_mask(SEPARATORS[suffix], {name: partial(_shown, name) for name in texts})
+
+
+def _shown(column: str, text: str) -> str:
+    """Give what may be shown of a cell."""
+    return str(concealed(tuple(column.split("/")), text))
 
 
 def _mark(group: _Group) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlflow_rest_export.errors import SourceError
+from mlflow_rest_export.errors import SourceError, why
 from mlflow_rest_export.sources.json_files import parse_json, read_json
 from mlflow_rest_export.yaml_files import load_yaml
 
@@ -20,11 +20,17 @@ MAX_ROW_LINES = 1000
 MAX_CELLS = 10_000
 """Most cells in one row."""
 
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+"""What parts the cells of a table that has such an ending."""
 _LINES = frozenset({".jsonl", ".ndjson"})
 _YAML = frozenset({".yaml", ".yml"})
-SUFFIXES = frozenset({*_SEPARATORS, *_LINES, *_YAML, ".json"})
+BY_LINE = frozenset({*SEPARATORS, *_LINES})
+"""Endings of the files that are read row by row."""
+SUFFIXES = frozenset({*BY_LINE, *_YAML, ".json"})
 """Endings of the files that may be tables: nothing inside a CSV file says that it is one."""
+
+UNNAMED = "Unnamed: "
+"""How the name of a column begins that has none; its number follows."""
 
 Row = dict[str, object]
 
@@ -37,14 +43,14 @@ def rows(path: Path) -> Iterator[Row]:
     """
     suffix = path.suffix.lower()
     try:
-        if suffix in _SEPARATORS:
-            yield from _separated(path, _SEPARATORS[suffix])
+        if suffix in SEPARATORS:
+            yield from _separated(path, SEPARATORS[suffix])
         elif suffix in _LINES:
             yield from _json_lines(path)
         else:
-            yield from _document(path, load_yaml(path) if suffix in _YAML else read_json(path))
+            yield from _rows_of(path, document(path))
     except OSError as error:
-        raise SourceError(f"cannot read {path}: {(error.strerror or 'unknown error').lower()}") from error
+        raise SourceError(f"cannot read {path}: {why(error)}") from error
 
 
 def _separated(path: Path, separator: str) -> Iterator[Row]:
@@ -52,6 +58,8 @@ def _separated(path: Path, separator: str) -> Iterator[Row]:
     reader = csv.reader(lines, delimiter=separator, strict=True)
     try:
         names = next(reader, [])
+        # pandas writes its index without a name, and reads such a column back under this one.
+        names = [name or f"{UNNAMED}{number}" for number, name in enumerate(names)]
         _check_names(path, names)
         for cells in reader:
             lines.taken = 0
@@ -85,7 +93,16 @@ def _json_lines(path: Path) -> Iterator[Row]:
         yield _flat(path, value, f":{number}")
 
 
-def _document(path: Path, document: object) -> Iterator[Row]:
+def document(path: Path) -> object:
+    """Read a JSON or YAML file.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    return load_yaml(path) if path.suffix.lower() in _YAML else read_json(path)
+
+
+def _rows_of(path: Path, document: object) -> Iterator[Row]:
     if isinstance(document, list):
         for number, row in enumerate(document, 1):
             yield _flat(path, row, f": row {number}")

@@ -13,7 +13,9 @@ from mlflow_rest_export.network.sigv4 import Scope
 
 API_GATEWAY = "execute-api"
 """The service that requests to an API gateway are signed for."""
-_REGION_IN_HOST = re.compile(r"\.([a-z]{2,}(?:-[a-z]+)+-\d+)\.")
+_REGION = r"\.([a-z]{2,}(?:-[a-z]+)+-\d+)\."
+_GATEWAYS_REGION = re.compile(rf"\.execute-api{_REGION}(?:vpce\.)?amazonaws\.com(?:\.cn)?$")
+_SOME_REGION = re.compile(_REGION)
 
 
 def signing_auth(connection: Connection, scope: Scope, *, role: str = "") -> SigV4Auth:
@@ -30,15 +32,19 @@ def gateway_scope(host: str, connection: Connection) -> Scope:
     """Give the scope of an API gateway (``MLFLOW_TRACKING_AWS_SIGV4``).
 
     Args:
-        host: its name, which holds the region unless it is a name of one's own.
-        connection: with the environment, whose region wins.
+        host: its name; AWS's own names hold the region, and nothing else can be right then.
+        connection: with the environment, whose region wins over what a name of one's own seems to hold.
 
     Raises:
         SettingsError: no region is named anywhere.
     """
     variables = connection.environment
-    region = variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION")
-    found = _REGION_IN_HOST.search(host)
-    if not region and found is None:
+    its_own = _GATEWAYS_REGION.search(host)
+    seeming = _SOME_REGION.search(host)
+    region = (
+        its_own.group(1) if its_own else variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION")
+    )
+    region = region or (seeming.group(1) if seeming else "")
+    if not region:
         raise SettingsError("MLFLOW_TRACKING_AWS_SIGV4 is set, but no region: set AWS_REGION")
-    return Scope(region or (found.group(1) if found else ""), API_GATEWAY)
+    return Scope(region, API_GATEWAY)

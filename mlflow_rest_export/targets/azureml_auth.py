@@ -21,11 +21,12 @@ from requests.auth import AuthBase
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import ApiError, NoAnswer, NotMlflow, SettingsError
 from mlflow_rest_export.extras import install_line, is_installed, require
-from mlflow_rest_export.network.auth import BearerAuth, CommandToken, FileToken
 from mlflow_rest_export.network.command_auth import CommandAuth
 from mlflow_rest_export.network.oauth import Ask, OAuthToken, Token, ask_endpoint, kept
 from mlflow_rest_export.network.token_auth import TokenAuth
+from mlflow_rest_export.network.token_sources import CommandToken, FileToken
 from mlflow_rest_export.network.transport import Call, Tls, Transport
+from mlflow_rest_export.targets.given_auth import auth_given
 
 IMDS = "http://169.254.169.254/metadata/identity/oauth2/token"
 """Where every virtual machine of Azure finds the tokens of its managed identity."""
@@ -44,12 +45,20 @@ class Cloud:
     login: str
     management: str
     """The resource for which tokens are asked."""
+    storage: str
+    """The domain of its stores, without ``blob.``."""
 
 
 CLOUDS = {
-    "AzureCloud": Cloud("https://login.microsoftonline.com", "https://management.azure.com/"),
-    "AzureChinaCloud": Cloud("https://login.chinacloudapi.cn", "https://management.chinacloudapi.cn/"),
-    "AzureUSGovernment": Cloud("https://login.microsoftonline.us", "https://management.usgovcloudapi.net/"),
+    "AzureCloud": Cloud(
+        "https://login.microsoftonline.com", "https://management.azure.com/", "core.windows.net"
+    ),
+    "AzureChinaCloud": Cloud(
+        "https://login.chinacloudapi.cn", "https://management.chinacloudapi.cn/", "core.chinacloudapi.cn"
+    ),
+    "AzureUSGovernment": Cloud(
+        "https://login.microsoftonline.us", "https://management.usgovcloudapi.net/", "core.usgovcloudapi.net"
+    ),
 }
 
 
@@ -144,6 +153,8 @@ class AzureIdentity:
     """Whatever the library ``azure-identity`` (extra ``azure``) finds."""
 
     scope: str
+    authority: str
+    """Where tokens are asked for."""
 
     def __call__(self, transport: Transport) -> Token:
         """Ask the library.
@@ -155,7 +166,7 @@ class AzureIdentity:
         identity = require("azure.identity", for_what="logging in to Azure")
         exceptions = require("azure.core.exceptions", for_what="logging in to Azure")
         try:
-            found = identity.DefaultAzureCredential().get_token(self.scope)
+            found = identity.DefaultAzureCredential(authority=self.authority).get_token(self.scope)
         except exceptions.ClientAuthenticationError as error:
             said = " ".join(str(error.message).split())[:300]
             raise SettingsError(f"azure-identity found no credentials: {said}") from None
@@ -168,26 +179,21 @@ def auth_of(connection: Connection, cloud: Cloud, *, tls: Tls) -> AuthBase:
     Raises:
         SettingsError: a setting makes no sense.
     """
-    if connection.token_command:
-        return CommandAuth(CommandToken(connection.token_command, clock=time.monotonic))
-    if connection.token_file:
-        return BearerAuth(FileToken(Path(connection.token_file)))
-    if connection.token:
-        token = connection.token
-        return BearerAuth(lambda: token)
+    given = auth_given(connection, token=connection.token)
+    if given is not None:
+        return given
     variables = connection.environment
+    cloud = replace(cloud, login=login_of(variables, cloud.login))
     ask = _principal(variables, cloud) or _identity_of_platform(variables, cloud)
-    if ask is None and is_installed("azure"):
-        ask = AzureIdentity(f"{cloud.management}.default")
+    if ask is None and is_installed("azure.identity"):
+        ask = AzureIdentity(f"{cloud.management}.default", cloud.login)
     az = shutil.which("az", path=variables.get("PATH"))
     if ask is None and az is not None:
         command = (az, "account", "get-access-token", "--resource", cloud.management)
         return CommandAuth(
             CommandToken((*command, "--query", "accessToken", "-o", "tsv"), clock=time.monotonic)
         )
-    chosen = ask or ManagedIdentity(
-        IMDS, (("api-version", "2018-02-01"), ("resource", cloud.management)), {"Metadata": "true"}
-    )
+    chosen = ask or _identity_of_machine(variables, cloud)
     return kept(
         repr(chosen), repr(tls), *_secrets(variables), make=lambda: TokenAuth(OAuthToken(chosen, tls=tls))
     )
@@ -195,13 +201,26 @@ def auth_of(connection: Connection, cloud: Cloud, *, tls: Tls) -> AuthBase:
 
 def _principal(variables: Mapping[str, str], cloud: Cloud) -> Ask | None:
     tenant, client = variables.get("AZURE_TENANT_ID", ""), variables.get("AZURE_CLIENT_ID", "")
-    secret, file = variables.get("AZURE_CLIENT_SECRET", ""), variables.get("AZURE_FEDERATED_TOKEN_FILE", "")
+    secret, file = (
+        variables.get("AZURE_CLIENT_SECRET", "").strip(),
+        variables.get("AZURE_FEDERATED_TOKEN_FILE", ""),
+    )
     if not (tenant and client and (secret or file)):
         return None
-    login = variables.get("AZURE_AUTHORITY_HOST", "").rstrip("/") or cloud.login
-    if not login.startswith(("https://", "http://127.0.0.1")):
-        login = f"https://{login}"
-    return ServicePrincipal(Cloud(login, cloud.management), tenant, client, secret, file)
+    return ServicePrincipal(cloud, tenant, client, secret, file)
+
+
+def login_of(variables: Mapping[str, str], usual: str) -> str:
+    """Give the address of the login service; ``AZURE_AUTHORITY_HOST`` may name it without a scheme."""
+    login = variables.get("AZURE_AUTHORITY_HOST", "").strip().rstrip("/") or usual
+    return login if login.startswith(("https://", "http://127.0.0.1")) else f"https://{login}"
+
+
+def _identity_of_machine(variables: Mapping[str, str], cloud: Cloud) -> ManagedIdentity:
+    query = [("api-version", "2018-02-01"), ("resource", cloud.management)]
+    if variables.get("AZURE_CLIENT_ID"):
+        query.append(("client_id", variables["AZURE_CLIENT_ID"]))
+    return ManagedIdentity(IMDS, tuple(query), {"Metadata": "true"})
 
 
 def _identity_of_platform(variables: Mapping[str, str], cloud: Cloud) -> Ask | None:
@@ -213,7 +232,7 @@ def _identity_of_platform(variables: Mapping[str, str], cloud: Cloud) -> Ask | N
         headers = {"X-IDENTITY-HEADER": variables["IDENTITY_HEADER"]}
         return ManagedIdentity(variables["IDENTITY_ENDPOINT"], tuple(query), headers)
     if variables.get("MSI_ENDPOINT") and variables.get("MSI_SECRET"):
-        client = variables.get("DEFAULT_IDENTITY_CLIENT_ID", client)
+        client = client or variables.get("DEFAULT_IDENTITY_CLIENT_ID", "")
         query = [("api-version", "2017-09-01"), resource, *([("clientid", client)] if client else [])]
         return ManagedIdentity(variables["MSI_ENDPOINT"], tuple(query), {"secret": variables["MSI_SECRET"]})
     return None

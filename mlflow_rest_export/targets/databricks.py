@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import platform
 import sys
-import time
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.limits import Limits
-from mlflow_rest_export.network.auth import BearerAuth, CommandToken, FileToken
-from mlflow_rest_export.network.command_auth import CommandAuth
 from mlflow_rest_export.network.transport import Tls
 from mlflow_rest_export.routes import Route
 from mlflow_rest_export.targets import http
 from mlflow_rest_export.targets.databricks_auth import Credentials, credentials_of
+from mlflow_rest_export.targets.databricks_azure import AZURE_ZONES
 from mlflow_rest_export.targets.databricks_names import FolderNames
 from mlflow_rest_export.targets.databricks_settings import (
     WorkspaceSettings,
@@ -26,6 +23,7 @@ from mlflow_rest_export.targets.databricks_settings import (
     resolve,
     speaks_for_itself,
 )
+from mlflow_rest_export.targets.given_auth import auth_given
 from mlflow_rest_export.targets.target import Target
 
 ZONES = (
@@ -33,20 +31,20 @@ ZONES = (
     ".cloud.databricks.us",
     ".dev.databricks.com",
     ".gcp.databricks.com",
-    ".azuredatabricks.net",
-    ".databricks.azure.us",
-    ".databricks.azure.cn",
+    *AZURE_ZONES,
 )
 """Where workspaces live on AWS, Google and Azure; most ``.dev.`` and ``.staging.`` ones end so, too."""
 LIMITS = Limits(
     param_value=500,
     tag_value=5000,
+    lengths_in_bytes=True,
     experiment_name=500,
     hash_in_paths=False,
     batch_metric_keys=1000,
     dataset_inputs=True,
 )
-"""As the REST reference of Databricks documents them: "Maximum size is 500 bytes" for a param."""
+"""As the REST reference of Databricks documents them: "Maximum size is 500 bytes" for a param's value, 5,000
+for a tag's, 255 for a key."""
 RATES = {"/runs/search": 5.0, "/experiments/get-by-name": 5.0, "/experiments/create": 5.0}
 """Documented are 7 a second for the whole workspace, which others use, too."""
 ROUTES = (
@@ -63,7 +61,11 @@ def recognises(uri: str) -> bool:
     scheme = uri.split(":", 1)[0].lower()
     if scheme in {"databricks", "databricks-uc"}:
         return True
-    return scheme in {"http", "https"} and (urlsplit(uri).hostname or "").lower().endswith(ZONES)
+    try:
+        host = urlsplit(uri).hostname or ""
+    except ValueError:
+        return False  # no address at all
+    return scheme in {"http", "https"} and host.endswith(ZONES)
 
 
 def target(uri: str, connection: Connection) -> Target:
@@ -124,9 +126,11 @@ def _profile(uri: str) -> str:
 def _of_address(uri: str, connection: Connection) -> WorkspaceSettings:
     """Find what is known about a workspace that was given by its address; nobody else's secrets go there."""
     parts = urlsplit(uri)
-    host = normal_host(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
+    host = normal_host(uri, "the tracking URI")
     environment = connection.environment
     at_once = WorkspaceSettings(host=host, workspace_id=next(iter(parse_qs(parts.query).get("o", [])), ""))
+    if connection.username and connection.password:
+        return replace(at_once, username=connection.username, password=connection.password)
     if connection.token:
         return replace(at_once, token=connection.token)
     if parts.username and parts.password:
@@ -145,10 +149,9 @@ def _of_address(uri: str, connection: Connection) -> WorkspaceSettings:
 
 def _credentials(settings: WorkspaceSettings, connection: Connection, tls: Tls) -> Credentials:
     """Choose the credentials; a token that the user's own settings fetch wins over what Databricks' say."""
-    if connection.token_command:
-        return Credentials("pat", CommandAuth(CommandToken(connection.token_command, clock=time.monotonic)))
-    if connection.token_file:
-        return Credentials("pat", BearerAuth(FileToken(Path(connection.token_file))))
+    given = auth_given(connection)
+    if given is not None:
+        return Credentials("pat", given)
     return credentials_of(settings, connection.environment, tls)
 
 

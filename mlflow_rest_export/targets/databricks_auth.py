@@ -16,7 +16,7 @@ from mlflow_rest_export.network.auth import BasicAuth, BearerAuth, RenewableAuth
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.oauth import Ask, OAuthToken, kept
 from mlflow_rest_export.network.transport import Tls
-from mlflow_rest_export.targets.databricks_azure import AzureToken
+from mlflow_rest_export.targets.databricks_azure import AzureToken, azure_cloud, is_azure
 from mlflow_rest_export.targets.databricks_cli import CliToken
 from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings
 from mlflow_rest_export.targets.databricks_tokens import (
@@ -129,6 +129,8 @@ def _is_there(kind: str, settings: WorkspaceSettings, environment: Mapping[str, 
         return bool(environment.get(_oidc_variable(settings)))
     if kind == "github-oidc":
         return all(environment.get(name) for name in _GITHUB)
+    if kind == "azure-client-secret":
+        return is_azure(settings)
     if kind == "databricks-cli":
         return _cli(settings, environment) is not None
     return True
@@ -141,7 +143,7 @@ def _tokens(
         return _azure(settings, tls)
     if kind == "databricks-cli":
         return WorkspaceAuth({"Authorization": OAuthToken(CliToken(_command(settings, environment)))})
-    discovery = Discovery(settings)
+    discovery = Discovery(settings, tls)
     ask: Ask
     if kind == "oauth-m2m":
         ask = MachineToken(settings, discovery)
@@ -163,6 +165,7 @@ def _id_token(kind: str, settings: WorkspaceSettings, environment: Mapping[str, 
 
 
 def _azure(settings: WorkspaceSettings, tls: Tls) -> WorkspaceAuth:
+    azure_cloud(settings)  # a wrong name is told at once, not at the first token
     tokens = {
         "Authorization": AzureToken(settings),
         "X-Databricks-Azure-SP-Management-Token": AzureToken(settings, management=True),

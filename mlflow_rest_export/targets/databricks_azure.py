@@ -11,7 +11,8 @@ from urllib.parse import quote, urlsplit
 from mlflow_rest_export.errors import ApiError, SettingsError
 from mlflow_rest_export.network.oauth import Token, ask_endpoint
 from mlflow_rest_export.network.transport import Call, Transport
-from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings
+from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings, normal_host
+from mlflow_rest_export.targets.http import is_loopback
 
 AZURE_DATABRICKS = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
 """Azure's id of the Databricks application, the same in every tenant."""
@@ -21,6 +22,15 @@ AZURE_CLOUDS = {
     "CHINA": ("https://login.chinacloudapi.cn", "https://management.core.chinacloudapi.cn/"),
 }
 """Login service and management service of each of Azure's clouds."""
+
+
+AZURE_ZONES = (".azuredatabricks.net", ".databricks.azure.us", ".databricks.azure.cn")
+"""Where workspaces live on Azure."""
+
+
+def is_azure(settings: WorkspaceSettings) -> bool:
+    """Say whether a workspace is one of Azure's, as the SDK tells it."""
+    return bool(settings.azure_workspace_resource_id) or settings.host.endswith(AZURE_ZONES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +66,11 @@ def azure_cloud(settings: WorkspaceSettings) -> tuple[str, str]:
         named = "USGOVERNMENT" if host.endswith(".us") else "CHINA" if host.endswith(".cn") else "PUBLIC"
     if named not in AZURE_CLOUDS:
         raise SettingsError(f"ARM_ENVIRONMENT must be one of {', '.join(AZURE_CLOUDS)}")
-    return AZURE_CLOUDS[named]
+    login, management = AZURE_CLOUDS[named]
+    other = normal_host(settings.azure_authority, "AZURE_AUTHORITY_HOST") or login
+    if other.startswith("http:") and not is_loopback(urlsplit(other).hostname or ""):
+        raise SettingsError("AZURE_AUTHORITY_HOST would get a secret in the clear: a login service has https")
+    return other, management
 
 
 def _tenant(transport: Transport, host: str) -> str:

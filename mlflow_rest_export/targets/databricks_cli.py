@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from mlflow_rest_export.errors import SettingsError
-from mlflow_rest_export.network.answers import without_secrets
 from mlflow_rest_export.network.oauth import Token
+from mlflow_rest_export.network.token_sources import printed_by
 from mlflow_rest_export.network.transport import Transport
 
 CLI_PATIENCE = 60.0
@@ -34,20 +33,11 @@ class CliToken:
         del transport
         said = "databricks auth token"
         try:
-            done = subprocess.run(
-                self.command, capture_output=True, text=True, timeout=CLI_PATIENCE, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise SettingsError(f"{said} took over {CLI_PATIENCE:g} s") from None
-        except OSError as error:
-            raise SettingsError(f"{said} cannot be run: {error.strerror}") from None
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise SettingsError(
-                f"{said} failed: {without_secrets(last)[:200]}; run databricks auth login for this workspace"
-            )
+            printed = printed_by(self.command, called=said, patience=CLI_PATIENCE)
+        except SettingsError as error:
+            raise SettingsError(f"{error}; run databricks auth login for this workspace") from None
         try:
-            answer = json.loads(done.stdout)
+            answer = json.loads(printed)
             return Token(str(answer["access_token"]), _seconds_until(answer.get("expiry"), self.clock()))
         except (ValueError, KeyError, TypeError):
             raise SettingsError(f"{said} printed no token; is it the Databricks CLI 0.2xx?") from None

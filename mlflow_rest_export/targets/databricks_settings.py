@@ -9,6 +9,7 @@ import configparser
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mlflow_rest_export.errors import SettingsError
 
@@ -35,6 +36,7 @@ _ENVIRONMENT: dict[str, tuple[str, ...]] = {
     "azure_client_secret": ("ARM_CLIENT_SECRET",),
     "azure_tenant_id": ("ARM_TENANT_ID",),
     "azure_environment": ("ARM_ENVIRONMENT",),
+    "azure_authority": ("AZURE_AUTHORITY_HOST",),
     "databricks_cli_path": ("DATABRICKS_CLI_PATH",),
     "metadata_service_url": ("DATABRICKS_METADATA_SERVICE_URL",),
 }
@@ -84,6 +86,8 @@ class WorkspaceSettings:
     azure_client_id: str = ""
     azure_tenant_id: str = ""
     azure_environment: str = ""
+    azure_authority: str = ""
+    """The login service in the place of that of Azure's cloud."""
     databricks_cli_path: str = ""
     metadata_service_url: str = ""
     scopes: str = ""
@@ -99,7 +103,7 @@ class WorkspaceSettings:
         return [name for name, names in _GROUPS.items() if any(getattr(self, each) for each in names)]
 
 
-_FIELDS = frozenset(each.name for each in fields(WorkspaceSettings)) - {"profile"}
+_FIELDS = frozenset(each.name for each in fields(WorkspaceSettings)) - {"profile", "azure_authority"}
 
 
 def resolve(environment: Mapping[str, str], home: str, *, profile: str = "") -> WorkspaceSettings:
@@ -111,15 +115,19 @@ def resolve(environment: Mapping[str, str], home: str, *, profile: str = "") -> 
         profile: the profile that the tracking URI names; "" for the default one.
 
     Raises:
-        SettingsError: the profile is not there, the file cannot be read, or credentials contradict.
+        SettingsError: the profile is not there, the file cannot be read, the host is none, or credentials
+            contradict.
     """
     given = _given(environment)
+    whose = "DATABRICKS_HOST"
     profile = profile or environment.get("DATABRICKS_CONFIG_PROFILE", "").strip()
     if profile or not speaks_for_itself(environment):
         path = _file(environment, home)
         found, profile = _profile(path, profile)
+        whose = whose if "host" in given else f"host of the Databricks profile {profile or 'DEFAULT'}"
         given = {**found, **given}
-    settings = WorkspaceSettings(profile=profile, **{**given, "host": normal_host(given.get("host", ""))})
+    host = normal_host(given.get("host", ""), whose)
+    settings = WorkspaceSettings(profile=profile, **{**given, "host": host})
     groups = settings.groups
     if len(groups) > 1 and not settings.auth_type:
         raise SettingsError(
@@ -139,22 +147,42 @@ def speaks_for_itself(environment: Mapping[str, str]) -> bool:
 def profile_of_host(environment: Mapping[str, str], home: str, host: str) -> str:
     """Find the one profile for a workspace; "" when none or several lead there."""
     sections = _sections(_file(environment, home))
-    names = [name for name, values in sections.items() if normal_host(values.get("host", "")) == host]
+    names = [name for name, values in sections.items() if _leads_to(values.get("host", ""), host)]
     return names[0] if len(names) == 1 else ""
 
 
-def normal_host(host: str) -> str:
-    """Write a host as an address: with a scheme, without path, slash and the standard port."""
+def _leads_to(named: str, host: str) -> bool:
+    try:
+        return normal_host(named, "") == host
+    except SettingsError:
+        return False  # the address of a profile that nobody asked for
+
+
+def normal_host(host: str, whose: str) -> str:
+    """Write a host as an address: a scheme, a name and a port that is not the standard one, nothing else.
+
+    Args:
+        host: as somebody wrote it; user and password in it count for nothing, as in the SDK.
+        whose: where it stands, the beginning of an error's sentence.
+
+    Raises:
+        SettingsError: it is no address; the sentence does not quote it, for there may be a password in it.
+    """
     host = host.strip()
     if not host:
         return ""
-    if "://" not in host:
-        host = f"https://{host}"
-    scheme, _, rest = host.partition("://")
-    netloc = rest.partition("/")[0].partition("?")[0].lower()
-    if scheme.lower() == "https":
-        netloc = netloc.removesuffix(":443")
-    return f"{scheme.lower()}://{netloc}"
+    try:
+        parts = urlsplit(host if "://" in host else f"https://{host}")
+        name, port = parts.hostname, parts.port
+    except ValueError:
+        name = port = None
+    if not name or parts.scheme not in {"http", "https"}:
+        raise SettingsError(
+            f"{whose} is no address such as https://adb-1234567890123456.7.azuredatabricks.net"
+        )
+    name = f"[{name}]" if ":" in name else name
+    standard = port is None or (parts.scheme, port) == ("https", 443)
+    return f"{parts.scheme}://{name}" if standard else f"{parts.scheme}://{name}:{port}"
 
 
 def _variable(environment: Mapping[str, str], name: str) -> str:

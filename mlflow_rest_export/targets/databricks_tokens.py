@@ -7,21 +7,24 @@ on a wire.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mlflow_rest_export.errors import ApiError, SettingsError
+from mlflow_rest_export.errors import SettingsError, TrackingError
+from mlflow_rest_export.network.failures import host_of
 from mlflow_rest_export.network.oauth import Token, ask_endpoint
-from mlflow_rest_export.network.transport import Call, Transport
+from mlflow_rest_export.network.token_sources import FileToken
+from mlflow_rest_export.network.transport import Call, Tls, Transport
 from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings
 
 IdToken = Callable[[Transport, str], str]
 """Gets a token of somebody whom Databricks trusts; the text is the audience."""
-
+DISCOVERY = 10.0
+"""Seconds that a workspace has for telling something about itself: there is a usual place for its tokens."""
 
 _K = TypeVar("_K", bound=BaseModel)
 
@@ -45,10 +48,16 @@ class _AuthorizationServer(BaseModel):
 
 
 class Discovery:
-    """Finds a workspace's token endpoint and its id, once."""
+    """Finds a workspace's token endpoint and its id, once; without an answer it takes the usual place.
 
-    def __init__(self, settings: WorkspaceSettings) -> None:
+    Args:
+        settings: the workspace.
+        tls: certificates for the way to it.
+    """
+
+    def __init__(self, settings: WorkspaceSettings, tls: Tls | None = None) -> None:
         self._settings = settings
+        self._tls = tls
         self._endpoint = ""
         self.workspace_id = settings.workspace_id
 
@@ -61,21 +70,32 @@ class Discovery:
 
     def _server(self, transport: Transport) -> str:
         host = self._settings.host
-        metadata = _ask(transport, f"{host}/.well-known/databricks-config", _Metadata) or _Metadata()
+        known = self._asked(transport, f"{host}/.well-known/databricks-config", _Metadata)
+        metadata = known or _Metadata()
         self.workspace_id = self.workspace_id or metadata.workspace_id
         account = self._settings.account_id or metadata.account_id
         root = metadata.oidc_endpoint.replace("{account_id}", account).rstrip("/") or f"{host}/oidc"
         return f"{root}/.well-known/oauth-authorization-server"
 
     def _told_by(self, transport: Transport, server: str) -> str:
-        told = _ask(transport, server, _AuthorizationServer)
+        told = self._asked(transport, server, _AuthorizationServer)
         if told is None:
             return ""
-        if urlsplit(self._settings.host).scheme == "https" != urlsplit(told.token_endpoint).scheme:
+        if self._settings.host.startswith("https:") and not told.token_endpoint.startswith("https:"):
             raise SettingsError(
                 f"{self._settings.host} names a token endpoint without https; it gets no secret"
             )
         return told.token_endpoint
+
+    def _asked(self, transport: Transport, url: str, kind: type[_K]) -> _K | None:
+        """Ask what a workspace tells about itself; one that tells nothing is an old one, or closed to us."""
+        conduct = transport.conduct
+        conduct = replace(conduct, patience=conduct.patience.with_another_host(first_contact=DISCOVERY))
+        call = Call(method="GET", url=url, doing=f"asking {host_of(url)} where it hands out tokens")
+        try:
+            return kind.model_validate(Transport(conduct=conduct, tls=self._tls).send_for_json(call))
+        except (TrackingError, ValidationError):
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +164,7 @@ class FileIdToken:
     def __call__(self, transport: Transport, audience: str) -> str:
         """Read it anew."""
         del transport, audience
-        try:
-            token = self.path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            token = ""
-        if not token:
-            raise SettingsError(f"the OIDC token file {self.path} cannot be read or is empty")
-        return token
+        return FileToken(self.path)()
 
 
 class _GitHubAnswer(BaseModel):
@@ -175,15 +189,6 @@ class GitHubIdToken:
             return _GitHubAnswer.model_validate(transport.send_for_json(call)).value
         except ValidationError:
             raise SettingsError(f"{doing}: the answer holds none; has the job id-token: write?") from None
-
-
-def _ask(transport: Transport, url: str, kind: type[_K]) -> _K | None:
-    """Ask what a workspace tells about itself; one that tells nothing is an old one."""
-    call = Call(method="GET", url=url, doing=f"asking {urlsplit(url).netloc} where it hands out tokens")
-    try:
-        return kind.model_validate(transport.send_for_json(call))
-    except (ApiError, ValidationError):
-        return None
 
 
 def _scope(settings: WorkspaceSettings) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
-import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -23,6 +23,7 @@ from mlflow_rest_export.network.answers import without_secrets
 from mlflow_rest_export.network.auth import NoAuth
 from mlflow_rest_export.network.oauth import OAuthToken, Token
 from mlflow_rest_export.network.token_auth import TokenAuth
+from mlflow_rest_export.network.token_sources import printed_by
 from mlflow_rest_export.network.transport import Call, Tls, Transport
 
 NAME = "google-id-token"
@@ -33,6 +34,7 @@ CONTACT = 5.0
 """Seconds until the metadata server must have answered: outside of Google's cloud there is none."""
 CLI_PATIENCE = 60.0
 """Seconds that ``gcloud`` may take."""
+_JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class GoogleIdToken:
         if self.variables.get("GOOGLE_APPLICATION_CREDENTIALS"):
             return _with_lifetime(self._from_library())
         token = self._from_metadata(transport) or self._from_gcloud()
-        if not token and is_installed("google"):
+        if not token and is_installed("google.auth"):
             token = self._from_library()
         if not token:
             raise SettingsError(
@@ -74,7 +76,8 @@ class GoogleIdToken:
             answer = Transport(conduct=replace(transport.conduct, patience=patience)).send(call)
         except (ApiError, NoAnswer):
             return ""
-        return answer.body.decode("ascii", "replace").strip()
+        said = answer.body.decode("ascii", "replace").strip()
+        return said if _JWT.fullmatch(said) else ""  # a page of some proxy, which answers every address
 
     def _from_gcloud(self) -> str:
         """Ask ``gcloud``; it takes an audience for service accounts, and none for people."""
@@ -117,10 +120,9 @@ def auth_of(base_url: str, variables: Mapping[str, str], *, behind: AuthBase, tl
 
 def _printed(command: tuple[str, ...]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=CLI_PATIENCE, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        return printed_by(command, called="gcloud", patience=CLI_PATIENCE)
+    except SettingsError:
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _with_lifetime(token: str) -> Token:

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from mlflow_rest_export import __version__
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.network.header_values import fit_for_header
 from mlflow_rest_export.network.transport import Tls
 from mlflow_rest_export.routes import Route
 from mlflow_rest_export.targets.http_auth import KUBERNETES, auth_of
@@ -88,10 +89,15 @@ def tls(connection: Connection) -> Tls:
 
 
 def headers(connection: Connection) -> dict[str, str]:
-    """Give the headers of every call."""
-    workspace = {"X-MLFLOW-WORKSPACE": connection.workspace} if connection.workspace else {}
-    if connection.auth == "kubernetes-namespaced" and not connection.workspace:
-        workspace = {"X-MLFLOW-WORKSPACE": _namespace()}
+    """Give the headers of every call.
+
+    Raises:
+        SettingsError: no header can carry the name of the workspace, or there is none where one is needed.
+    """
+    name = connection.workspace.strip()
+    if connection.auth == "kubernetes-namespaced" and not name:
+        name = _namespace()
+    workspace = {"X-MLFLOW-WORKSPACE": fit_for_header(name, what="MLFLOW_WORKSPACE")} if name else {}
     return {"User-Agent": USER_AGENT, **workspace, **connection.headers}
 
 

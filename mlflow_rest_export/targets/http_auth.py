@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,11 +9,12 @@ from requests.auth import AuthBase
 
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import SettingsError
-from mlflow_rest_export.network.auth import BasicAuth, BearerAuth, CommandToken, FileToken, NoAuth
-from mlflow_rest_export.network.command_auth import CommandAuth
+from mlflow_rest_export.network.auth import BasicAuth, BearerAuth, NoAuth
+from mlflow_rest_export.network.token_sources import FileToken
 from mlflow_rest_export.network.transport import Tls
 from mlflow_rest_export.targets import google_identity
 from mlflow_rest_export.targets.aws_signing import gateway_scope, signing_auth
+from mlflow_rest_export.targets.given_auth import auth_given
 
 KUBERNETES = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its token and its namespace; the token is renewed there by the cluster."""
@@ -50,13 +50,10 @@ def _own(connection: Connection, userinfo: tuple[str, str] | None) -> AuthBase:
     """Choose what MLflow itself wants; user name with password wins over a token, as in the SDK."""
     if connection.username and connection.password:
         return BasicAuth(connection.username, connection.password)
-    if connection.token_command:
-        return CommandAuth(CommandToken(connection.token_command, clock=time.monotonic))
-    if connection.token_file:
-        return BearerAuth(FileToken(Path(connection.token_file)))
-    if connection.auth.startswith("kubernetes"):
+    kubernetes = connection.auth.startswith("kubernetes")
+    given = auth_given(connection, token="" if kubernetes else connection.token)
+    if given is not None:
+        return given
+    if kubernetes:
         return BearerAuth(FileToken(KUBERNETES / "token"))
-    if connection.token:
-        token = connection.token
-        return BearerAuth(lambda: token)
     return BasicAuth(*userinfo) if userinfo else NoAuth()

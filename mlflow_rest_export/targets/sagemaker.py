@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from mlflow_rest_export import limits
 from mlflow_rest_export.connection import Connection
@@ -91,9 +92,25 @@ def target(uri: str, connection: Connection) -> Target:
 
 def _base_url(kind: Kind, partition: str, region: str, endpoint: str) -> str:
     if endpoint:
-        return endpoint.rstrip("/")
+        return _address(endpoint.strip().rstrip("/"))
     if partition not in PARTITIONS:
         raise SettingsError(
             f"the host of MLflow in the partition {partition} is not known: set {ENDPOINT} to its address"
         )
     return kind.host.format(region=region)
+
+
+def _address(endpoint: str) -> str:
+    """Take a base URL as it stands, with a path if it has one.
+
+    Raises:
+        SettingsError: it is none.
+    """
+    try:
+        parts = urlsplit(endpoint)
+        sound = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or parts.query or parts.fragment:
+        raise SettingsError(f"{ENDPOINT} must be an address such as https://vpce-1.example.com")
+    return endpoint

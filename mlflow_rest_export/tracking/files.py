@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,14 +13,17 @@ from pathlib import Path
 from mlflow_rest_export import marks
 from mlflow_rest_export import mlruns_layout as layout
 from mlflow_rest_export import mlruns_reading as reading
+from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.limits import Limits
 from mlflow_rest_export.records import Dataset, Lookup, Metric, RunStatus
 from mlflow_rest_export.targets.files import check_root
 from mlflow_rest_export.tracking import run_folders
 from mlflow_rest_export.tracking.experiment_folders import ExperimentFolders
 from mlflow_rest_export.tracking.point_files import merge_points
-from mlflow_rest_export.tracking.protocol import Experiment, NewRun, StoredRun
+from mlflow_rest_export.tracking.protocol import Each, Experiment, NewRun, StoredRun
 from mlflow_rest_export.tracking.store_failures import told
+
+_log = logging.getLogger("mlflow_rest_export")
 
 LIMITS = Limits(
     param_value=6000,
@@ -51,6 +57,8 @@ class FileTracking:
         self.root = root
         self._clock = clock
         self._experiments = ExperimentFolders(root, self._now)
+        self._damaged: dict[tuple[str, str], SourceError] = {}
+        """Experiment and key of runs that could not be read; nobody else may take their place."""
 
     def limits(self) -> Limits:
         """Say what a file store keeps."""
@@ -74,16 +82,18 @@ class FileTracking:
                 if reading.read_meta(layout.RunMeta, run).lifecycle_stage == layout.DELETED:
                     run_folders.change_meta(run, lifecycle_stage=layout.ACTIVE, deleted_time=None)
 
-    def find_runs(self, experiment_id: str, lookups: Sequence[Lookup]) -> Iterator[StoredRun]:
+    def find_runs(
+        self, experiment_id: str, lookups: Sequence[Lookup], *, each: Each = map
+    ) -> Iterator[StoredRun]:
         """Give every active run that one of ``lookups`` describes, in one pass over all runs."""
+        del each
         with told(f"searching for runs in {self.root}"):
             folder, _ = self._experiments.of(experiment_id)
             wanted = Wanted(lookups)
             for run in self._runs(folder):
-                if wanted.matches(run):
-                    found = run_folders.read(run)
-                    if not found.deleted:
-                        yield found
+                found = self._found(run, wanted)
+                if found is not None and not found.deleted:
+                    yield found
 
     def create_run(self, new: NewRun) -> StoredRun:
         """Make a run, or give the one with this key; deleted ones do not count.
@@ -91,9 +101,12 @@ class FileTracking:
         Raises:
             StoreError: it could not be made, or what stands in its place cannot be read.
         """
+        key = new.tags.get(marks.KEY) or uuid.uuid4().hex
         with told(f"creating the run {new.run_name} in {self.root}"):
             experiment = self._experiments.active(new.experiment_id)
-            for run_id in layout.run_ids(new.experiment_id, new.tags.get(marks.KEY) or uuid.uuid4().hex):
+            if (damage := self._damaged.get((new.experiment_id, key))) is not None:
+                raise damage
+            for run_id in layout.run_ids(new.experiment_id, key):
                 folder = experiment / run_id
                 if not (folder / layout.META).is_file():
                     run_folders.build(experiment, run_id, new)
@@ -154,7 +167,8 @@ class FileTracking:
             folder = self._experiments.run(run_id)
             run_folders.check_active(folder)
             with run_folders.alone(folder):
-                run_folders.set_tags(folder, {layout.RUN_NAME_TAG: run_name})
+                seal = run_folders.new_seal(folder, status=status, run_name=run_name)
+                run_folders.set_tags(folder, {layout.RUN_NAME_TAG: run_name, **seal})
                 run_folders.change_meta(folder, status=status.value, end_time=end_time, run_name=run_name)
             run_folders.sweep(folder)
 
@@ -175,6 +189,20 @@ class FileTracking:
         """Give the experiment's folder as a URL."""
         return (self.root / experiment_id).as_uri()
 
+    def _found(self, run: Path, wanted: Wanted) -> StoredRun | None:
+        """Read a run if it is wanted; one that is damaged costs itself, not its siblings."""
+        try:
+            found = run_folders.read(run) if wanted.matches(run) else None
+        except SourceError as error:
+            _log.warning("run left out: %s", error)
+            with contextlib.suppress(SourceError):
+                key = reading.read_value(run / layout.TAGS / marks.KEY)
+                self._damaged[run.parent.name, key] = error
+            return None
+        if found is not None:
+            self._damaged.pop((run.parent.name, found.tags.get(marks.KEY, "")), None)
+        return found
+
     def _runs(self, experiment: Path) -> Iterator[Path]:
         for name in reading.subfolders(experiment):
             if layout.is_run_id(name) and (experiment / name / layout.META).is_file():
@@ -190,7 +218,7 @@ class Wanted:
     def __init__(self, lookups: Sequence[Lookup]) -> None:
         self._values: dict[str, set[str]] = {}
         self._prefixes: dict[str, set[str]] = {}
-        for lookup in lookups:
+        for lookup in itertools.chain.from_iterable(wide.exact or (wide,) for wide in lookups):
             among = self._prefixes if lookup.prefix else self._values
             among.setdefault(lookup.tag, set()).add(lookup.value)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from array import array
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -19,47 +18,13 @@ from mlflow_rest_export.atomic_files import UNFINISHED
 from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.mlruns_reading import ends_in_half_a_line, read_lines, read_points
 from mlflow_rest_export.records import Metric
-from mlflow_rest_export.tracking.points import fingerprint
+from mlflow_rest_export.tracking.points import PointSet, fingerprint
 from mlflow_rest_export.tracking.store_failures import store_error
 
 FILES_AT_ONCE = 32
 """Metrics that may be open at once when their points come mixed."""
 BUFFER = 1 << 18
 """Bytes."""
-
-
-class PointSet:
-    """Fingerprints of points, in 12 to 24 bytes each: a set of Python's takes 100."""
-
-    def __init__(self) -> None:
-        self._slots = array("q", [0]) * 1024
-        self._used = 0
-
-    def add(self, value: int) -> bool:
-        """Take a fingerprint in; False when it is known."""
-        value = value or 1  # 0 marks a free slot
-        place = self._place(value)
-        if self._slots[place]:
-            return False
-        self._slots[place] = value
-        self._used += 1
-        if self._used * 3 > len(self._slots) * 2:
-            self._grow()
-        return True
-
-    def _place(self, value: int) -> int:
-        mask = len(self._slots) - 1
-        place = value & mask
-        while self._slots[place] not in {0, value}:
-            place = (place + 1) & mask
-        return place
-
-    def _grow(self) -> None:
-        old = self._slots
-        self._slots = array("q", [0]) * (2 * len(old))
-        for value in old:
-            if value:
-                self._slots[self._place(value)] = value
 
 
 class PointFile:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.limits import Limits
 from mlflow_rest_export.records import Adjustment, Dataset, Lookup, Metric, RunStatus
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,14 @@ class NewRun:
     tags: Mapping[str, str]
 
 
+class Each(Protocol):
+    """Does one thing for each of several items, as ``map`` does, perhaps with several workers."""
+
+    def __call__(self, do: Callable[[_T], _R], items: Iterable[_T], /) -> Iterable[_R]:
+        """Give what ``do`` gave for each item, in their order."""
+        ...
+
+
 class Tracking(Protocol):
     """A tracking store.
 
@@ -72,10 +83,18 @@ class Tracking(Protocol):
         """Bring a deleted experiment back."""
         ...
 
-    def find_runs(self, experiment_id: str, lookups: Sequence[Lookup]) -> Iterator[StoredRun]:
+    def find_runs(
+        self, experiment_id: str, lookups: Sequence[Lookup], *, each: Each = map
+    ) -> Iterator[StoredRun]:
         """Give every active run that one of ``lookups`` describes, and perhaps a few more.
 
-        Callers compare again on their side: searches know no escape for quotes and wildcards.
+        Of a lookup that names what it is about exactly, no other runs need be given. Callers compare again
+        on their side: searches know no escape for quotes and wildcards.
+
+        Args:
+            experiment_id: where.
+            lookups: what is wanted.
+            each: does the searches of a store that needs several.
         """
         ...
 

@@ -75,6 +75,13 @@ class ExperimentReply(Reply):
     experiment: ExperimentFields
 
 
+class ExperimentsPage(Reply):
+    """Answer of ``experiments/search``."""
+
+    experiments: list[ExperimentFields] = []
+    next_page_token: str = ""
+
+
 class CreatedExperiment(Reply):
     """Answer of ``experiments/create``."""
 

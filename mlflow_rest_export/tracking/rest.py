@@ -10,7 +10,6 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from mlflow_rest_export import limits as server_limits
 from mlflow_rest_export.errors import ApiError, NoAnswer
@@ -20,19 +19,21 @@ from mlflow_rest_export.network.passing_faults import may_pass
 from mlflow_rest_export.network.transport import Call, Repeat, Transport
 from mlflow_rest_export.records import Dataset, Lookup, Metric, RunStatus
 from mlflow_rest_export.targets.target import Target
-from mlflow_rest_export.tracking import delivery, replies, search
-from mlflow_rest_export.tracking.protocol import Experiment, NewRun, StoredRun
+from mlflow_rest_export.tracking import delivery, replies
+from mlflow_rest_export.tracking.protocol import Each, NewRun, StoredRun
+from mlflow_rest_export.tracking.rest_calls import API
+from mlflow_rest_export.tracking.rest_experiments import Experiments
+from mlflow_rest_export.tracking.run_search import RunSearch
 
-API = "/api/2.0/mlflow"
+__all__ = ["API", "RestTracking"]
+
 PAGE_OF_POINTS = 25_000
 """Servers from 3.1 to 3.12 answer a history without ``max_results`` with an empty page."""
 TRIES_OF_CREATE = 6
 """Over some ten seconds; each lost one is followed by a search."""
 
-_R = TypeVar("_R", bound=replies.Reply)
 
-
-class RestTracking:
+class RestTracking(Experiments):
     """The tracking API of one host; every method raises ``ApiError`` or ``NoAnswer`` when it could not.
 
     Args:
@@ -41,10 +42,10 @@ class RestTracking:
     """
 
     def __init__(self, target: Target, transport: Transport) -> None:
-        self.target = target
-        self.transport = transport
+        super().__init__(target, transport)
         self._limits = target.limits
         self._lock = threading.Lock()
+        self._search = RunSearch(self._page_of_runs)
 
     def limits(self) -> Limits:
         """Say what the server accepts, asking for its version once.
@@ -68,72 +69,24 @@ class RestTracking:
                 return ""
             raise
 
-    def find_experiment(self, name: str) -> Experiment | None:
-        """Find an experiment by name, a deleted one too."""
-        name, adjustments = self.target.names.resolve(name, self.transport)
-        doing = f"looking for the experiment {name!r}"
-        try:
-            reply = self._get(
-                "experiments/get-by-name", replies.ExperimentReply, {"experiment_name": name}, doing=doing
-            )
-        except ApiError as error:
-            if error.not_found:
-                return None
-            raise
-        found = reply.experiment.as_experiment()
-        return Experiment(found.experiment_id, found.name, deleted=found.deleted, adjustments=adjustments)
-
-    def create_experiment(self, name: str) -> Experiment:
-        """Create an experiment; one that somebody else created meanwhile is as good."""
-        asked = name
-        name, adjustments = self.target.names.resolve(name, self.transport)
-        self.target.names.before_create(name, self.transport)
-        doing = f"creating the experiment {name!r}"
-        try:
-            made = self._post("experiments/create", replies.CreatedExperiment, {"name": name}, doing=doing)
-        except ApiError as error:
-            found = self.find_experiment(asked) if error.already_exists else None
-            if found is None:
-                raise
-            return found
-        return Experiment(made.experiment_id, name, adjustments=adjustments)
-
-    def get_experiment(self, experiment_id: str) -> Experiment:
-        """Read an experiment."""
-        query = {"experiment_id": experiment_id}
-        doing = f"reading experiment {experiment_id}"
-        return self._get(
-            "experiments/get", replies.ExperimentReply, query, doing=doing
-        ).experiment.as_experiment()
-
-    def restore_experiment(self, experiment_id: str) -> None:
-        """Bring a deleted experiment back; one that is active already is fine."""
-        doing = f"restoring experiment {experiment_id}"
-        try:
-            self._post("experiments/restore", replies.Reply, {"experiment_id": experiment_id}, doing=doing)
-        except ApiError:
-            if self.get_experiment(experiment_id).deleted:
-                raise
-
-    def find_runs(self, experiment_id: str, lookups: Sequence[Lookup]) -> Iterator[StoredRun]:
-        """Search the active runs of an experiment, one search for each lookup."""
-        for lookup in lookups:
-            yield from self.search_runs([experiment_id], search.filter_of(lookup))
+    def find_runs(
+        self, experiment_id: str, lookups: Sequence[Lookup], *, each: Each = map
+    ) -> Iterator[StoredRun]:
+        """Search the active runs of an experiment, one search for each lookup or its exact ones."""
+        return self._search.find(experiment_id, lookups, each)
 
     def search_runs(
         self, experiment_ids: Sequence[str], filter_string: str = "", *, view: str = "ACTIVE_ONLY"
     ) -> Iterator[StoredRun]:
         """Search runs with MLflow's own filter language, page by page."""
-        token, doing = "", "searching for runs"
-        while True:
-            body = search.body_of(experiment_ids, filter_string, view=view, token=token)
-            call = self._call("runs/search", json.dumps(body).encode(), doing=doing, repeat=Repeat.SAFELY)
-            answer = self.transport.send_for_json(replace(call, reads=True))
-            page = replies.parse(replies.RunsPage, answer, doing=doing)
+        for page in self._search.pages(experiment_ids, filter_string, view=view):
             yield from (run.as_run() for run in page.runs)
-            token = page.next_page_token
-            if not token:
-                return
+
+    def _page_of_runs(self, body: Mapping[str, object]) -> replies.RunsPage:
+        doing = "searching for runs"
+        call = self._call("runs/search", json.dumps(body).encode(), doing=doing, repeat=Repeat.SAFELY)
+        answer = self.transport.send_for_json(replace(call, reads=True))
+        return replies.parse(replies.RunsPage, answer, doing=doing)
 
     def create_run(self, new: NewRun) -> StoredRun:
         """Create a run, once: a lost answer is settled by a search for the owner's mark."""
@@ -220,6 +173,15 @@ class RestTracking:
             body["end_time"] = end_time
         self._post("runs/update", replies.Reply, body, doing=f"setting run {run_id} to {status.name}")
 
+    def delete_tag(self, run_id: str, key: str) -> None:
+        """Take a tag from a run; one that it does not have is fine."""
+        doing = f"deleting the tag {key} of run {run_id}"
+        try:
+            self._post("runs/delete-tag", replies.Reply, {"run_id": run_id, "key": key}, doing=doing)
+        except ApiError as error:
+            if error.refused or key in self.get_run(run_id).tags:
+                raise
+
     def delete_run(self, run_id: str) -> None:
         """Move a run to the bin; one that is there already is fine."""
         try:
@@ -253,33 +215,6 @@ class RestTracking:
 
     def _page(self, path: str) -> str:
         return f"{self.target.page}/{self.target.page_of_experiments}/{path}{self.target.page_query}"
-
-    def _get(self, path: str, kind: type[_R], query: Mapping[str, str], *, doing: str) -> _R:
-        url = f"{self.target.base_url}{API}/{path}"
-        call = Call(method="GET", url=url, query=tuple(query.items()), doing=doing)
-        return replies.parse(kind, self.transport.send_for_json(call), doing=doing)
-
-    def _post(
-        self,
-        path: str,
-        kind: type[_R],
-        body: Mapping[str, object],
-        *,
-        doing: str,
-        repeat: Repeat = Repeat.SAFELY,
-    ) -> _R:
-        call = self._call(path, json.dumps(body).encode(), doing=doing, repeat=repeat)
-        return replies.parse(kind, self.transport.send_for_json(call), doing=doing)
-
-    def _call(self, path: str, body: bytes, *, doing: str, repeat: Repeat = Repeat.IF_NOT_SENT) -> Call:
-        return Call(
-            method="POST",
-            url=f"{self.target.base_url}{API}/{path}",
-            doing=doing,
-            headers={"Content-Type": "application/json"},  # mandatory since 2.9
-            body=body,
-            repeat=repeat,
-        )
 
 
 def _dataset(dataset: Dataset) -> dict[str, object]:

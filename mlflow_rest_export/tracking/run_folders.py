@@ -11,11 +11,12 @@ import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlflow_rest_export import atomic_files
+from mlflow_rest_export import atomic_files, marks
 from mlflow_rest_export import mlruns_layout as layout
 from mlflow_rest_export import mlruns_reading as reading
 from mlflow_rest_export.errors import ParamConflict, SourceError, StoreError
-from mlflow_rest_export.records import Dataset, Metric
+from mlflow_rest_export.mlruns_seal import seal_of
+from mlflow_rest_export.records import Dataset, Metric, RunStatus
 from mlflow_rest_export.tracking.protocol import NewRun, StoredRun
 
 ABANDONED = 3600.0
@@ -179,6 +180,21 @@ def set_tags(folder: Path, tags: Mapping[str, str]) -> None:
     for key, value in tags.items():
         path = folder.joinpath(layout.TAGS, *layout.key_parts(key))
         atomic_files.put(path, [value.encode()], beside=folder)
+
+
+def new_seal(folder: Path, *, status: RunStatus, run_name: str) -> dict[str, str]:
+    """Give the tag that vouches for what one of our exports has put into a run, which ends with this status.
+
+    A run that had ended before gets none: nobody knows what was added since.
+
+    Raises:
+        OSError: a part of the run cannot be read.
+        SourceError: its meta.yaml cannot be read.
+    """
+    running = reading.read_meta(layout.RunMeta, folder).status is RunStatus.RUNNING
+    if not running or not (folder / layout.TAGS / marks.DIGEST).is_file():
+        return {}
+    return {marks.SEAL: seal_of(folder, name=run_name, status=status)}
 
 
 def add_input(folder: Path, dataset: Dataset) -> None:

@@ -20,6 +20,7 @@ WORKSPACE = "/subscriptions/s-1/resourceGroups/g/providers/Microsoft.MachineLear
 SCOPE = "https://management.azure.com/.default"
 SAS_VERSION = "2021-12-02"
 _RUN = re.compile(r"/experiments/([^/]+)/runs/([^/]+)/artifacts(/batch/metadata|/contentinfo)$")
+_WRITE = re.compile(rf"/artifact/v2\.0{WORKSPACE}/artifacts/ExperimentRun/dcid\.([^/]+)/write$")
 
 
 @dataclass(slots=True)
@@ -32,7 +33,7 @@ class AzureMlDoor:
         account_key: of that account.
         container: where artifacts go.
         secret: of the service principal ``app-1``.
-        writes_again: whether the signed address of an announced path may be written to.
+        writes_again: whether the address that ``contentinfo`` gives may be written to.
     """
 
     server: int
@@ -56,7 +57,7 @@ class AzureMlDoor:
             return self._login(asked)
         if asked.headers.get("authorization") not in [f"Bearer {token}" for token in self._tokens()]:
             return Said.json(401, {"error": {"code": "UserError", "message": "token expired"}})
-        if asked.path.startswith(f"/history/v1.0{WORKSPACE}/"):
+        if asked.path.startswith((f"/history/v1.0{WORKSPACE}/", f"/artifact/v2.0{WORKSPACE}/")):
             return self._artifacts(asked)
         prefix = f"/mlflow/v2.0{WORKSPACE}"
         if not asked.target.startswith(f"{prefix}/api/2.0/mlflow/"):
@@ -77,16 +78,15 @@ class AzureMlDoor:
         )
 
     def _artifacts(self, asked: Asked) -> Said:
+        if writing := _WRITE.fullmatch(asked.path):
+            return self._place(writing[1], parse_qs(asked.query)["path"][0], "rcw")
         found = _RUN.search(asked.path)
         if found is None:
             return Said.json(404, {"error": {"code": "UserError", "message": "no such address"}})
         known = self.announced.setdefault(found[2], set())
         if found[3] == "/contentinfo":
             path = parse_qs(asked.query)["path"][0]
-            if path not in known:
-                return Said.json(404, {"error": {"code": "UserError", "message": "Artifact not found"}})
-            permissions = "rcw" if self.writes_again else "r"
-            return Said.json(200, {"contentUri": self.signed(found[2], path, permissions)})
+            return self._place(found[2], path, "rcw" if self.writes_again else "r")
         answer: dict[str, dict[str, object]] = {"artifactContentInformation": {}, "errors": {}}
         for path in [entry["path"] for entry in json.loads(asked.body)["paths"]]:
             if path in known:
@@ -97,6 +97,11 @@ class AzureMlDoor:
                 uri = self.signed(found[2], path, "rcw")
                 answer["artifactContentInformation"][path] = {"contentUri": uri, "path": path}
         return Said.json(200, answer)
+
+    def _place(self, run_id: str, path: str, permissions: str) -> Said:
+        if path not in self.announced.get(run_id, ()):
+            return Said.json(404, {"error": {"code": "UserError", "message": "Artifact not found"}})
+        return Said.json(200, {"contentUri": self.signed(run_id, path, permissions)})
 
     def _listing(self, asked: Asked) -> Said:
         query = parse_qs(asked.query)

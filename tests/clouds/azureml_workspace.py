@@ -22,6 +22,8 @@ class Workspace:
 
     door: FrontDoor
     guard: AzureMlDoor
+    calls: FaultProxy
+    """Before the workspace and the login service."""
     proxy: FaultProxy
     """Before the blobs."""
     certificate: Path

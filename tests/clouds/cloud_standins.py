@@ -31,12 +31,14 @@ class S3:
         door: checks who comes.
         guard: who may come in.
         keys: the right ones.
+        port: of the store itself, which checks nothing.
     """
 
     proxy: FaultProxy
     door: FrontDoor
     guard: S3Door
     keys: Keys
+    port: int
 
     @property
     def variables(self) -> dict[str, str]:

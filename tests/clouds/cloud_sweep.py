@@ -38,12 +38,14 @@ class CloudSweep:
         attempt: makes the export into an experiment of that name.
         stored: reads what there is, past every proxy.
         proxies: those that stand before the hosts of the export.
+        forget: lets them begin anew.
         wanted: what the run must be in the end.
     """
 
     attempt: Callable[[str], Attempt]
     stored: Callable[[str], StoredRuns]
     proxies: Sequence[FaultProxy]
+    forget: Callable[[], None]
     wanted: RunRecord
     cases: int = 0
     wrong: dict[str, list[str]] = field(default_factory=dict)
@@ -57,7 +59,7 @@ class CloudSweep:
                     self._hit(f"{experiment} {where} {name} {number}", self.proxies[where], name, number)
 
     def _count(self, experiment: str) -> list[int]:
-        self._forget()
+        self.forget()
         (result,) = self.attempt(experiment).export(self.wanted)
         assert result.outcome is Outcome.EXPORTED, result.error
         counts = [len(proxy.seen) for proxy in self.proxies]
@@ -66,11 +68,11 @@ class CloudSweep:
         return counts
 
     def _hit(self, case: str, proxy: FaultProxy, name: str, number: int) -> None:
-        self._forget()
+        self.forget()
         fault = FAULTS[name]
         proxy.inject(fault, number=number)
         (first,) = _in_time(self.attempt(case), fault).export(self.wanted)
-        self._forget()
+        self.forget()
         (second,) = self.attempt(case).export(self.wanted)
         wrong = self.stored(case).faults(self.wanted)
         if second.outcome not in {Outcome.EXPORTED, Outcome.UNCHANGED}:
@@ -78,10 +80,6 @@ class CloudSweep:
         self.cases += 1
         if wrong:
             self.wrong[f"{case}, at first {first.outcome.value} ({first.error})"] = wrong
-
-    def _forget(self) -> None:
-        for proxy in self.proxies:
-            proxy.forget()
 
 
 def _in_time(attempt: Attempt, fault: Fault) -> Attempt:

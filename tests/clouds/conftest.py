@@ -56,7 +56,7 @@ def s3(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) ->
         FaultProxy(door.port) as proxy,
     ):
         _make_bucket(port)
-        yield S3(proxy, door, guard, keys)
+        yield S3(proxy, door, guard, keys, port)
 
 
 @pytest.fixture(scope="session")
@@ -115,13 +115,18 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workspace(disk_server: StoreServer, blobs: Blobs, certificate: Path) -> Iterator[Workspace]:
+    """TLS outside, then the proxy that breaks calls, which knows no TLS, then the workspace itself."""
     oauth._kept.clear()
     with FaultProxy(blobs.port) as proxy:
         blob_url = f"{proxy.url}/devstoreaccount1"
         guard = AzureMlDoor(disk_server.port, blob_url, ACCOUNT_KEY, "evals")
-        with FrontDoor(guard, certificate=certificate) as door:
+        with (
+            FrontDoor(guard) as inside,
+            FaultProxy(inside.port) as calls,
+            FrontDoor(lambda _: None, calls.port, certificate=certificate) as door,
+        ):
             guard.url = door.url
-            yield Workspace(door, guard, proxy, certificate)
+            yield Workspace(door, guard, calls, proxy, certificate)
 
 
 @pytest.fixture(params=WAYS)

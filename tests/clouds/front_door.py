@@ -114,7 +114,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _any(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self._chunked() if "transfer-encoding" in headers else self._counted(headers)
-        said = self.answer(Asked(self.command, self.path, headers, body))
+        try:
+            said = self.answer(Asked(self.command, self.path, headers, body))
+        except (OSError, http.client.HTTPException):  # who is behind broke off, so do we
+            self.close_connection = True
+            return
         self.send_response(said.status)
         for name, value in said.headers.items():
             self.send_header(name, value)

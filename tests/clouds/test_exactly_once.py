@@ -24,7 +24,8 @@ def test_a_fault_at_any_request_leaves_exactly_one_whole_run(
         attempt=way.attempt,
         stored=way.stored,
         proxies=way.proxies,
-        wanted=record(tmp_path, files=3, metrics=5, steps=0),
+        forget=way.forget,
+        wanted=record(tmp_path, files=3, metrics=5, steps=0, large=way.large),
     )
 
     sweep.run(experiment, long_run=long_run)
@@ -37,15 +38,16 @@ def test_a_kill_at_any_request_leaves_what_the_next_export_completes(
     way: Way, experiment: str, tmp_path: Path, long_run: bool, tally: Tally
 ) -> None:
     way.forget()
-    for result in way.attempt(f"{experiment} clean").export(*invocation(tmp_path, *NAMES)):
+    for result in way.attempt(f"{experiment} clean").export(*invocation(tmp_path, *NAMES, large=way.large)):
         assert result.error is None
+    counts = [len(proxy.seen) for proxy in way.proxies]  # now: what is read later passes some of them, too
     wrong: dict[str, list[str]] = {}
     cases = 0
 
-    for proxy in way.proxies:
-        for number in range(1, _requests(proxy) + 1, 1 if long_run else 7):
+    for where, proxy in enumerate(way.proxies):
+        for number in range(1, counts[where] + 1, 1 if long_run else 7):
             for after in (False, True) if long_run else (number % 2 == 0,):
-                case = f"{way.proxies.index(proxy)} {'after' if after else 'before'} {number}"
+                case = f"{where} {'after' if after else 'before'} {number}"
                 found = _wrong_after_a_kill(
                     way, proxy, f"{experiment} {case}", tmp_path, number=number, after=after
                 )
@@ -55,10 +57,6 @@ def test_a_kill_at_any_request_leaves_what_the_next_export_completes(
 
     tally.add(f"kills, {way.name}", cases, len(wrong))
     assert not wrong
-
-
-def _requests(proxy: FaultProxy) -> int:
-    return len(proxy.seen)
 
 
 def _wrong_after_a_kill(
@@ -75,7 +73,7 @@ def _wrong_after_a_kill(
     for each in way.proxies:
         each.settle()
     wrong = [] if died else ["the process was not killed"]
-    records = invocation(folder, *NAMES)
+    records = invocation(folder, *NAMES, large=way.large)
     results = way.attempt(experiment).export(*records)
     wrong += [f"{result.label}: {result.error}" for result in results if result.error]
     return wrong + [what for one in records for what in way.stored(experiment).faults(one)]
@@ -97,7 +95,7 @@ def test_processes_that_export_the_same_at_once_leave_one_run_a_job(
     tally: Tally,
 ) -> None:
     way.forget()
-    records = invocation(tmp_path, *NAMES)
+    records = invocation(tmp_path, *NAMES, large=way.large)
     rounds = 20 if long_run else 1
     wrong: dict[int, list[str]] = {}
 

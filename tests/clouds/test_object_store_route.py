@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
+import json
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import responses
+import trustme
 from cloud_standins import S3
 from faults import FAULTS
+from front_door import FrontDoor
 
 from mlflow_rest_export import __file__ as package
 from mlflow_rest_export.artifacts.object_store import ObjectStoreRoute
@@ -30,6 +36,9 @@ RUN = StoredRun(
     run_id="r1", experiment_id="7", status=RunStatus.RUNNING, artifact_uri="s3://evals/direct/7/r1/artifacts"
 )
 ABC = BytesContent(b"abc")
+HERE = Path(__file__)
+PLACES = [str(HERE.parent), str(HERE.parents[1] / "servers"), str(Path(package).parents[1])]
+"""Where a process of its own finds this module, and the package."""
 
 
 def _conduct(seconds: float = 5.0) -> Conduct:
@@ -112,6 +121,91 @@ def test_a_wish_to_stop_ends_a_long_upload(s3: S3, tmp_path: Path) -> None:
         route.upload(RUN, "long", FileContent(file, file.stat().st_size))
 
 
+async def _uploading_in_a_loop(route: ObjectStoreRoute) -> None:
+    route.upload(RUN, "from-a-notebook", ABC)
+
+
+def test_a_notebook_whose_event_loop_runs_may_upload_and_read(s3: S3) -> None:
+    route = _route(s3.variables)
+
+    asyncio.run(_uploading_in_a_loop(route))
+
+    assert b"".join(route.read(RUN, "from-a-notebook")) == b"abc"
+
+
+UPLOADS = """
+import json, sys
+sys.path[:0] = sys.argv[2:]
+from test_object_store_route import ABC, RUN, _route
+route = _route(json.loads(sys.argv[1]))
+for number in range(3):
+    route.upload(RUN, f"last/{number}", ABC)
+"""
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_process_whose_last_act_is_an_upload_ends_well(s3: S3, number: int) -> None:
+    del number  # of the try: what once went wrong did so in one of five
+    command = [sys.executable, "-c", UPLOADS, json.dumps(s3.variables), *PLACES]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_the_library_holds_for_impossible_closes_the_way(s3: S3) -> None:
+    nowhere = dataclasses.replace(RUN, artifact_uri="s3://evals bucket{/7/r1/artifacts")
+
+    with pytest.raises((RouteUnavailable, ApiError)):
+        _route(s3.variables).upload(nowhere, "a", ABC)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\0b", "a\x7fb"])
+def test_a_name_that_the_library_cannot_write_closes_the_way_for_itself(s3: S3, name: str) -> None:
+    with pytest.raises(RouteUnavailable, match="control characters") as raised:
+        _route(s3.variables).upload(RUN, name, ABC)
+
+    assert not raised.value.for_all_files
+
+
+def test_a_failing_file_of_many_parts_is_told_in_its_own_words(s3: S3, tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"x" * (9 << 20))
+
+    with pytest.raises(OSError, match="became shorter"):
+        _route(s3.variables).upload(RUN, "short", FileContent(file, 20 << 20))
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def secured(authority: trustme.CA, s3: S3, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The same store behind TLS; gives the environment in which it is reached."""
+    pair = tmp_path / "pair.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(pair)
+    with FrontDoor(lambda _: None, s3.door.port, certificate=pair) as door:
+        yield s3.variables | {"MLFLOW_S3_ENDPOINT_URL": door.url}
+
+
+def test_a_certificate_that_is_not_trusted_is_told_with_the_variables(secured: dict[str, str]) -> None:
+    with pytest.raises(RouteUnavailable, match=r"not trusted \(UnknownIssuer\).*REQUESTS_CA_BUNDLE"):
+        _route(secured).upload(RUN, "a", ABC)
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_the_usual_ca_bundle_holds_for_the_store(
+    secured: dict[str, str], authority: trustme.CA, tmp_path: Path, name: str
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    trustme.CA().cert_pem.write_to_path(bundle)
+    authority.cert_pem.write_to_path(bundle, append=True)
+
+    _route(secured | {name: str(bundle)}).upload(RUN, "over-tls", ABC)
+
+
 def test_keys_of_a_profile_are_used(s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tmp_path / "config"
     keys = f"aws_access_key_id = {s3.keys.access_key}\naws_secret_access_key = {s3.keys.secret}\n"
@@ -133,6 +227,56 @@ def test_no_keys_at_all_close_the_way_with_advice(
         _route({"MLFLOW_S3_ENDPOINT_URL": s3.proxy.url}).upload(RUN, "a", ABC)
 
 
+class Counting(Pace):
+    """A pace that notes the most places that were ever held."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most, clock=time.monotonic)
+        self.held: list[int] = []
+
+    @contextlib.contextmanager
+    def turn(self, check: Callable[[], None] = lambda: None, *, most: int = 1) -> Iterator[int]:
+        with super().turn(check, most=most) as held:
+            self.held.append(held)
+            yield held
+
+
+def test_the_parts_of_a_file_take_places_of_their_own(s3: S3, tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"x" * (20 * 1024 * 1024))
+    pace = Counting(3)
+    route = _route(s3.variables, dataclasses.replace(_conduct(), pace=pace))
+
+    route.upload(RUN, "places", FileContent(file, file.stat().st_size))
+    route.upload(RUN, "one place", ABC)
+
+    assert pace.held == [3, 1]
+
+
+def test_too_much_at_once_slows_everybody_down_and_passes(s3: S3) -> None:
+    conduct = _conduct(30.0)
+    s3.proxy.forget()
+    s3.proxy.inject(FAULTS["limit_429"], times=3)
+
+    _route(s3.variables, conduct).upload(RUN, "much", ABC)
+
+    s3.proxy.forget()
+    assert conduct.pace.allowed < 8
+
+
+def test_a_file_that_breaks_off_while_it_is_read_is_told_in_our_terms(s3: S3) -> None:
+    route = _route(s3.variables)
+    route.upload(RUN, "broken", BytesContent(b"x" * (4 << 20)))
+    s3.proxy.forget()
+    s3.proxy.inject(FAULTS["cut_body"], times=50, method="GET")
+
+    with pytest.raises((NoAnswer, ApiError), match="reading broken of run r1"):
+        for _ in route.read(RUN, "broken"):
+            pass
+
+    s3.proxy.forget()
+
+
 @responses.activate
 @pytest.mark.parametrize("status", [200, 301, 403])
 def test_the_region_of_a_bucket_is_asked_of_s3(status: int) -> None:
@@ -149,26 +293,25 @@ def test_where_s3_cannot_be_asked_the_environment_decides() -> None:
 
 
 LARGE = """
-import resource, sys, time
+import sys, time
 from pathlib import Path
 sys.path[:0] = sys.argv[4:]
 from test_object_store_route import RUN, _route
 from mlflow_rest_export.content import FileContent
 variables = dict(zip(("MLFLOW_S3_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), sys.argv[1:4]))
 file = Path("large")
-for size in (16 << 20, file.stat().st_size):
+for size in (128 << 20, file.stat().st_size):
     _route(variables).upload(RUN, f"large/{size}", FileContent(file, size))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    status = Path("/proc/self/status").read_text().splitlines()  # getrusage begins with the parent's memory
+    print(next(line for line in status if "VmHWM" in line).split()[1])
 """
 
 
 def test_memory_does_not_grow_with_the_file(s3: S3, tmp_path: Path) -> None:
     with (tmp_path / "large").open("wb") as out:
-        out.truncate(64 << 20)
+        out.truncate(256 << 20)
     keys = (s3.proxy.url, s3.keys.access_key, s3.keys.secret)
-    here = Path(__file__)
-    places = [str(here.parent), str(here.parents[1] / "servers"), str(Path(package).parents[1])]
-    command = [sys.executable, "-c", LARGE, *keys, *places]
+    command = [sys.executable, "-c", LARGE, *keys, *PLACES]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
 
     small, large = (int(line) for line in done.stdout.split())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from attempts import Attempt
+from attempts import LARGE, Attempt
 from azureml_workspace import Workspace, WorkspaceRuns
 from cloud_standins import S3, Blobs, sagemaker_at
 from cloud_sweep import StoreRuns
@@ -17,11 +17,16 @@ from store_servers import StoreServer
 from stored_runs import StoredRuns
 
 from mlflow_rest_export.connection import Connection
+from mlflow_rest_export.network import oauth
 
 PRESIGNED = "/api/2.0/mlflow/artifacts/presigned-upload-url"
 SMALL = "/ajax-api/"
 APP = "arn:aws:sagemaker:eu-central-1:123456789012:mlflow-app/app-0A1B2C3D4E5F"
 SERVER = "arn:aws:sagemaker:us-west-2:123456789012:mlflow-tracking-server/demo"
+SMALL_FILE = LARGE
+LARGE_FILE = 9 << 20
+"""Bytes of a file that obstore sends in two parts."""
+IN_PARTS = ("direct S3", "direct Azure blobs")
 Fixture = Callable[[str], Any]
 """Gives a fixture by its name."""
 
@@ -35,12 +40,14 @@ class Way:
         one: an export as it is made there.
         stored: reads an experiment, past every proxy.
         proxies: those on the way.
+        large: bytes of the largest file.
     """
 
     name: str
     one: Attempt
     stored: Callable[[str], StoredRuns]
     proxies: tuple[FaultProxy, ...]
+    large: int = SMALL_FILE
 
     def attempt(self, experiment: str) -> Attempt:
         """Give an export into an experiment."""
@@ -53,10 +60,11 @@ class Way:
             "environment": dict(connection.environment),
             "server_cert_path": connection.server_cert_path,
         }
-        return {"uri": self.one.uri, "experiment": experiment, "connection": told}
+        return {"uri": self.one.uri, "experiment": experiment, "connection": told, "large": self.large}
 
     def forget(self) -> None:
-        """Let every proxy begin to count anew, without rules."""
+        """Let every proxy begin to count anew, without rules, and let nobody be logged in."""
+        oauth._kept.clear()
         for proxy in self.proxies:
             proxy.forget()
 
@@ -87,7 +95,7 @@ def blob_variables(blobs: Blobs, port: int) -> dict[str, str]:
 def opened(name: str, fixture: Fixture) -> Iterator[Way]:
     """Open a way while the block lasts."""
     with WAYS[name](fixture) as (one, stored, proxies):
-        yield Way(name, one, stored, proxies)
+        yield Way(name, one, stored, proxies, large=LARGE_FILE if name in IN_PARTS else SMALL_FILE)
 
 
 Open = tuple[Attempt, Callable[[str], StoredRuns], tuple[FaultProxy, ...]]
@@ -149,7 +157,7 @@ def _azureml(*, writes_again: bool) -> Callable[[Fixture], contextlib.AbstractCo
         yield (
             workspace.attempt(""),
             lambda name: WorkspaceRuns(server, name, workspace),
-            (workspace.proxy,),
+            (workspace.calls, workspace.proxy),
         )
 
     return way

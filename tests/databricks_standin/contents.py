@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from databricks_standin.files import TRACKING
+from databricks_standin.files import root_of
 from databricks_standin.runs import Run
 from databricks_standin.workspace import Workspace
 from mlflow_rest_export import marks
@@ -21,9 +21,10 @@ def runs_of(workspace: Workspace, experiment: str) -> list[Run]:
 
 def files_of(workspace: Workspace, run: Run) -> dict[str, bytes]:
     """Give the files of a run."""
-    root = run.info["artifact_uri"].removeprefix(TRACKING) + "/"
-    objects = workspace.stores.objects.items()
-    return {key[len(root) :]: body for key, body in objects if key.startswith(root)}
+    root = root_of(run) + "/"
+    files = workspace.files
+    objects = {**workspace.stores.objects, **files.volumes, **files.dbfs}
+    return {key[len(root) :]: body for key, body in objects.items() if key.startswith(root)}
 
 
 def differences(workspace: Workspace, experiment: str, record: RunRecord) -> list[str]:

@@ -9,15 +9,20 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from databricks_standin.runs import Runs
-from databricks_standin.stores import S3, Stores
+from databricks_standin.runs import Run, Runs
+from databricks_standin.stores import S3, TRACKING, Stores
 from databricks_standin.wire import Asked, Refusal, Said, said_json
 
 MOST_PATHS = 2000
 PAGE = 3
 """Entries of a page: small, so that every client has to turn it."""
 HERE = "mlflow/artifacts"
-TRACKING = "dbfs:/databricks/mlflow-tracking/"
+
+
+def root_of(run: Run) -> str:
+    """Give what the names of a run's objects begin with, whatever keeps them."""
+    uri: str = run.info["artifact_uri"]
+    return uri.removeprefix(f"{TRACKING}/").removeprefix("dbfs:")
 
 
 @dataclass(slots=True)
@@ -38,9 +43,8 @@ class Files:
         if asked.path.startswith("/dbfs/"):
             return self._old(asked)
         calls: dict[tuple[str, str], Callable[[Asked], Said]] = {
-            ("GET", "dbfs/list"): lambda a: said_json(
-                self._folder(self.dbfs, a.query["path"], "files", "is_dir")
-            ),
+            ("GET", "dbfs/list"): self._list_old,
+            ("GET", "dbfs/get-status"): self._status_old,
             ("POST", f"{HERE}/credentials-for-write"): lambda a: self._credentials(a, "PUT"),
             ("POST", f"{HERE}/credentials-for-read"): lambda a: self._credentials(a, "GET"),
             ("GET", f"{HERE}/list"): self._list,
@@ -60,11 +64,11 @@ class Files:
     def _key(self, run_id: str, path: str) -> str:
         run = self.runs._run(run_id)  # the stand-in is one thing in several files
         uri = run.info["artifact_uri"]
-        if not uri.startswith(TRACKING):
+        if not uri.startswith(f"{TRACKING}/"):
             raise Refusal(400, "INVALID_PARAMETER_VALUE", f"{uri} is not kept by the workspace")
         if not path or path.startswith("/") or ".." in path.split("/"):
             raise Refusal(400, "INVALID_PARAMETER_VALUE", f"Invalid path {path}")
-        return f"{uri.removeprefix(TRACKING)}/{path}"
+        return f"{root_of(run)}/{path}"
 
     def _credentials(self, asked: Asked, method: str) -> Said:
         body = asked.json
@@ -87,7 +91,7 @@ class Files:
 
     def _list(self, asked: Asked) -> Said:
         run = self.runs._run(asked.query["run_id"])
-        root = run.info["artifact_uri"].removeprefix(TRACKING)
+        root = root_of(run)
         path = asked.query.get("path", "")
         prefix = f"{root}/{path}/" if path else f"{root}/"
         sizes = self.stores.objects
@@ -172,6 +176,22 @@ class Files:
         if path not in self.dbfs:
             raise Refusal(404, "RESOURCE_DOES_NOT_EXIST", f"No file or directory exists on path {path}.")
         return Said(200, self.dbfs[path])
+
+    def _list_old(self, asked: Asked) -> Said:
+        status = self._status_of(asked.query["path"])
+        if not status["is_dir"]:
+            return said_json({"files": [status]})
+        return said_json(self._folder(self.dbfs, status["path"], "files", "is_dir"))
+
+    def _status_old(self, asked: Asked) -> Said:
+        return said_json(self._status_of(asked.query["path"]))
+
+    def _status_of(self, path: str) -> dict[str, Any]:
+        path = path.rstrip("/")
+        is_folder = any(each.startswith(f"{path}/") for each in self.dbfs)
+        if not is_folder and path not in self.dbfs:
+            raise Refusal(404, "RESOURCE_DOES_NOT_EXIST", f"No file or directory exists on path {path}.")
+        return {"path": path, "is_dir": is_folder, "file_size": len(self.dbfs.get(path, b""))}
 
     def _folder(
         self, files: dict[str, bytes], path: str, name: str, flag: str, query: Any = None

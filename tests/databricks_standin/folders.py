@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from databricks_standin.stores import TRACKING
 from databricks_standin.wire import Asked, Refusal, Said, said_json
 
 USER = "user@example.com"
@@ -14,8 +15,13 @@ USER = "user@example.com"
 
 @dataclass(slots=True)
 class Folders:
-    """Folders and experiments."""
+    """Folders and experiments.
 
+    Args:
+        root: where the artifacts of experiments are that name no place.
+    """
+
+    root: str = TRACKING
     folders: set[str] = field(default_factory=lambda: {"/", "/Users", f"/Users/{USER}", "/Shared"})
     notebooks: set[str] = field(default_factory=set)
     experiments: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -50,6 +56,13 @@ class Folders:
             raise Refusal(404, "RESOURCE_DOES_NOT_EXIST", f"Node ID {number} does not exist.")
         return self.experiments[number]
 
+    def search(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Give a page of the experiments that are not deleted."""
+        found = [each for each in self.experiments.values() if each["lifecycle_stage"] == "active"]
+        start, size = int(body.get("page_token") or 0), int(body.get("max_results") or 1000)
+        page: dict[str, Any] = {"experiments": found[start : start + size]} if found else {}
+        return {**page, "next_page_token": str(start + size)} if len(found) > start + size else page
+
     def create(self, body: dict[str, Any]) -> dict[str, Any]:
         """Create an experiment; unlike ``get-by-name`` this tidies the path."""
         _must_be_absolute(body["name"])
@@ -61,7 +74,7 @@ class Folders:
         if name in taken | self.notebooks | self.folders:
             raise Refusal(400, "RESOURCE_ALREADY_EXISTS", f"Node named '{leaf}' already exists")
         number = str(next(self._numbers))
-        place = body.get("artifact_location") or f"dbfs:/databricks/mlflow-tracking/{number}"
+        place = body.get("artifact_location") or f"{self.root}/{number}"
         self.experiments[number] = {
             "experiment_id": number,
             "name": name,

@@ -7,10 +7,21 @@ import stat
 import uuid
 from pathlib import Path
 
-from databricks_standin.tokens import CLIENT, GITHUB_BEARER, JWT, PASSWORD, PAT
+from databricks_standin.tokens import (
+    AZURE_CLIENT,
+    AZURE_RESOURCE,
+    CLIENT,
+    GITHUB_BEARER,
+    JWT,
+    PASSWORD,
+    PAT,
+)
 from mlflow_rest_export.connection import Connection
 
-LOGINS = ("pat", "basic", "profile", "machine", "env-oidc", "file-oidc", "github-oidc", "databricks-cli")
+LOGINS = (
+    *("pat", "basic", "profile", "machine", "env-oidc", "file-oidc", "github-oidc", "databricks-cli"),
+    "azure-client-secret",
+)
 
 
 def login(kind: str, url: str, folder: Path) -> Connection:
@@ -26,6 +37,12 @@ def login(kind: str, url: str, folder: Path) -> Connection:
             "DATABRICKS_CLIENT_ID": "sp",
             "ACTIONS_ID_TOKEN_REQUEST_URL": f"{url}/github/id-token?api-version=2.0",
             "ACTIONS_ID_TOKEN_REQUEST_TOKEN": GITHUB_BEARER,
+        },
+        "azure-client-secret": {
+            "ARM_CLIENT_ID": AZURE_CLIENT[0],
+            "ARM_CLIENT_SECRET": AZURE_CLIENT[1],
+            "AZURE_AUTHORITY_HOST": url,
+            "DATABRICKS_AZURE_RESOURCE_ID": AZURE_RESOURCE,
         },
         "databricks-cli": {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"},
     }

@@ -68,6 +68,7 @@ class Runs:
             "runs/delete": lambda b: self._stage(b, "deleted"),
             "runs/restore": lambda b: self._stage(b, "active"),
             "runs/search": self._search,
+            "experiments/search": self.folders.search,
             "runs/log-inputs": self._inputs,
             "logged-models/search": lambda _: {},
             "runs/log-parameter": lambda b: self._values(b["run_id"], {"params": [b]}),
@@ -189,10 +190,10 @@ def _pairs(values: dict[str, str]) -> list[dict[str, str]]:
 
 def _check(values: dict[str, str], longest: int, what: str) -> None:
     for key, value in values.items():
-        if len(key) > KEY_LENGTH or not re.fullmatch(r"[/\w.\- ]+", key):
+        if len(key.encode()) > KEY_LENGTH or not re.fullmatch(r"[/\w.\- ]+", key):
             raise Refusal(400, "INVALID_PARAMETER_VALUE", f"Invalid {what.lower()} name: '{key}'.")
         if len(value.encode()) > longest:
-            text = f"{what} value '{value[:250]}' had length {len(value)}"
+            text = f"{what} value '{value[:250]}' had length {len(value.encode())}"
             raise Refusal(400, "INVALID_PARAMETER_VALUE", f"{text}, which exceeded length limit of {longest}")
 
 

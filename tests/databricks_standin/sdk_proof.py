@@ -59,11 +59,11 @@ def _files(client: mlflow.MlflowClient, run_id: str, folder: Path, seen: dict[st
                 there[entry.path] = entry.file_size
     seen["files"] = there
     back = Path(client.download_artifacts(run_id, "task", str(folder)))
-    seen["same"] = all(
-        (back / path.relative_to(folder / "out")).read_bytes() == path.read_bytes()
+    seen["different"] = [
+        path.name
         for path in (folder / "out").rglob("*")
-        if path.is_file()
-    )
+        if path.is_file() and (back / path.relative_to(folder / "out")).read_bytes() != path.read_bytes()
+    ]
 
 
 def _ours(client: mlflow.MlflowClient, folder: Path) -> dict[str, Any]:

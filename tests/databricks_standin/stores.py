@@ -15,10 +15,21 @@ from databricks_standin.wire import Asked, Said, said_json
 FORBIDDEN = ("authorization", "cookie", "x-databricks-org-id", "x-mlflow-client-version")
 S3, AZURE, LAKE, GOOGLE = "AWS_PRESIGNED_URL", "AZURE_SAS_URI", "AZURE_ADLS_GEN2_SAS_URI", "GCP_SIGNED_URL"
 STORES = (S3, AZURE, LAKE, GOOGLE)
+"""What may be behind the addresses that a workspace signs."""
+VOLUME, DBFS = "volume", "dbfs"
+ROOTS = {VOLUME: "dbfs:/Volumes/main/ml/evals", DBFS: "dbfs:/mine"}
+TRACKING = "dbfs:/databricks/mlflow-tracking"
+PLACES = (*STORES, *ROOTS)
+"""All places where the artifacts of an experiment may be."""
 HEADERS = {
     S3: {"x-amz-server-side-encryption": "AES256"},
     AZURE: {"x-ms-version": "2023-11-03", "x-not-for-azure": "1"},
-    LAKE: {},
+    LAKE: {
+        "x-ms-version": "2023-11-03",
+        "x-ms-content-type": "application/octet-stream",
+        "Cache-Control": "no-store",
+        "x-not-for-azure": "1",
+    },
     GOOGLE: {"Content-Type": "application/octet-stream"},
 }
 
@@ -176,6 +187,7 @@ class Stores:
 
     def _lake(self, asked: Asked, signature: Signature, query: Mapping[str, str]) -> Said:
         key = signature.key
+        _check_lake_headers(asked)
         if asked.method == "PUT":
             if query.get("resource") != "file" or asked.body:
                 raise StoreError(400, "InvalidQueryParameterValue", "resource")
@@ -199,6 +211,13 @@ class Stores:
             raise StoreError(400, "InvalidFlushPosition", "The uploaded data is not contiguous")
         self.objects[key], self._appended[key] = whole, {}
         return Said(200)
+
+
+def _check_lake_headers(asked: Asked) -> None:
+    if "x-ms-version" not in asked.headers:
+        raise StoreError(400, "MissingRequiredHeader", "x-ms-version")
+    if asked.query.get("action") == "append" and "cache-control" in asked.headers:  # the SDK flushes with it
+        raise StoreError(400, "UnsupportedHeader", "Cache-Control is nothing for an append")
 
 
 _SIGNATURES = ("X-Amz-Signature", "sig", "X-Goog-Signature")

@@ -1,4 +1,4 @@
-"""Who may come in: personal tokens, passwords, and OAuth with discovery, exchange and expiry."""
+"""Who may come in: personal tokens, passwords, OAuth with discovery and exchange, principals of Azure."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ PASSWORD = ("user@example.com", "canary-password-5c1f")
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJyZXBvOm1lL215In0.canarysignature"
 GITHUB_BEARER = "canary-github-runner-token"
 WORKSPACE_ID = "1234567890123456"
+TENANT = "77777777-2222-4333-8444-555555555555"
+AZURE_CLIENT = ("66666666-2222-4333-8444-555555555555", "canary~azure.secret-5c1f0d8e")
+AZURE_RESOURCE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Databricks/workspaces/w"
+AZURE_DATABRICKS, AZURE_MANAGEMENT = (
+    "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d",
+    "https://management.core.windows.net/",
+)
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 
@@ -34,6 +41,8 @@ class Tokens:
     told_lifetime: float | None = None
     discovery: bool = True
     given: dict[str, float] = field(default_factory=dict)
+    resources: dict[str, str] = field(default_factory=dict)
+    """What each token of Azure is for."""
     asked: list[dict[str, Any]] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -57,6 +66,10 @@ class Tokens:
             return Said(404, b"<html><title>Not Found</title></html>", {"Content-Type": "text/html"})
         if asked.path == "/oidc/v1/token":
             return self._token(asked)
+        if asked.path == "/aad/auth":
+            return Said(302, b"", {"Location": f"{asked.origin}/{TENANT}/oauth2/authorize?client_id=x"})
+        if asked.path == f"/{TENANT}/oauth2/token":
+            return self._token_of_azure(asked)
         return _github(asked) if asked.path == "/github/id-token" else None
 
     def check(self, asked: Asked) -> None:
@@ -75,6 +88,17 @@ class Tokens:
                 403, 403, "Invalid access token.", X_Databricks_Reason_Phrase="Invalid access token."
             )
         if time.monotonic() >= until:
+            raise Refusal(401, 401, "Token is expired.", X_Databricks_Reason_Phrase="Token is expired.")
+        if self.resources.get(secret) == AZURE_DATABRICKS:
+            self._check_of_azure(asked)
+
+    def _check_of_azure(self, asked: Asked) -> None:
+        """A principal that is no user of the workspace shows Azure that it may manage it."""
+        management = asked.headers.get("x-databricks-azure-sp-management-token", "")
+        resource = asked.headers.get("x-databricks-azure-workspace-resource-id")
+        if self.resources.get(management) != AZURE_MANAGEMENT or resource != AZURE_RESOURCE:
+            raise Refusal(403, 403, "User not authorized.", X_Databricks_Reason_Phrase="User not authorized.")
+        if time.monotonic() >= self.given[management]:
             raise Refusal(401, 401, "Token is expired.", X_Databricks_Reason_Phrase="Token is expired.")
 
     def revoke(self) -> None:
@@ -106,6 +130,18 @@ class Tokens:
         told = self.lifetime if self.told_lifetime is None else self.told_lifetime
         token = {"access_token": self.give(), "scope": "all-apis", "token_type": "Bearer", "expires_in": told}
         return said_json(token)
+
+    def _token_of_azure(self, asked: Asked) -> Said:
+        form = {name: values[0] for name, values in parse_qs(asked.body.decode()).items()}
+        self.asked.append(form)
+        if (form.get("client_id"), form.get("client_secret")) != AZURE_CLIENT:
+            return _oauth_error("invalid_client", "AADSTS7000215: Invalid client secret provided.", 401)
+        if form.get("resource") not in {AZURE_DATABRICKS, AZURE_MANAGEMENT}:
+            return _oauth_error("invalid_resource", "AADSTS500011: The resource principal was not found.")
+        told = self.lifetime if self.told_lifetime is None else self.told_lifetime
+        token = self.give()
+        self.resources[token] = form["resource"]
+        return said_json({"access_token": token, "token_type": "Bearer", "expires_in": f"{told:.0f}"})
 
 
 def _oauth_error(code: str, text: str, status: int = 400) -> Said:

@@ -14,7 +14,7 @@ from typing_extensions import Self
 from databricks_standin.files import Files
 from databricks_standin.folders import Folders
 from databricks_standin.runs import Runs
-from databricks_standin.stores import S3, Stores
+from databricks_standin.stores import ROOTS, S3, STORES, TRACKING, Stores
 from databricks_standin.tokens import WORKSPACE_ID, Tokens
 from databricks_standin.wire import Asked, Refusal, Said
 
@@ -32,13 +32,13 @@ class Workspace:
     """A workspace; a context manager.
 
     Args:
-        store: the kind of object store behind it.
+        place: where artifacts are: the kind of object store behind it, or another of ``PLACES``.
     """
 
-    def __init__(self, store: str = S3) -> None:
+    def __init__(self, place: str = S3) -> None:
         self.tokens = Tokens()
-        self.folders = Folders()
-        self.stores = Stores(store)
+        self.folders = Folders(ROOTS.get(place, TRACKING))
+        self.stores = Stores(place if place in STORES else S3)
         self.runs = Runs(self.folders)
         self.files = Files(self.runs, self.stores)
         self.asked: list[Asked] = []

@@ -19,6 +19,8 @@ from mlflow_rest_export.records import Artifact, Lookup, Metric, RunRecord
 
 START = 1_795_374_396_315
 """Milliseconds: when the made runs began."""
+LARGE = 300_000
+"""Bytes of the large file of a made record."""
 HURRY = Backoff(first=0.02, longest=0.2)
 
 
@@ -31,6 +33,7 @@ class Attempt:
         experiment: where the runs go.
         answer_timeout: seconds to wait for one answer.
         patience: seconds without any progress until it gives up.
+        beat: seconds between two signs of life.
     """
 
     uri: str
@@ -38,6 +41,7 @@ class Attempt:
     answer_timeout: float = 30.0
     patience: float = 20.0
     workers: int = 8
+    beat: float = 20.0
     connection: Connection = field(default_factory=Connection)
 
     def export(self, *records: RunRecord) -> list[RunResult]:
@@ -55,13 +59,21 @@ class Attempt:
             artifacts=store.artifacts,
             conduct=conduct,
             wishes=lambda _: wishes,
-            habits=Habits(workers=self.workers),
+            signs=store.signs,
+            habits=Habits(workers=self.workers, beat=self.beat),
         )
         return list(exporter.export(records))
 
 
 def record(
-    folder: Path, *, name: str = "job", files: int = 5, metrics: int = 12, steps: int = 3, shift: int = 0
+    folder: Path,
+    *,
+    name: str = "job",
+    files: int = 5,
+    metrics: int = 12,
+    steps: int = 3,
+    shift: int = 0,
+    large: int = LARGE,
 ) -> RunRecord:
     """Make a record with files on disk.
 
@@ -72,15 +84,17 @@ def record(
         metrics: number of metrics with one point each.
         steps: points of one more metric, ``loss``.
         shift: makes it the same record with other values and files.
+        large: bytes of the large file.
     """
     place = folder / f"{name}-{shift}"
     place.mkdir(parents=True, exist_ok=True)
     artifacts = []
     for number in range(files):
         path = place / f"f{number}.txt"
-        size = (0, 300_000)[number] if number < 2 else 50 + number
+        size = (0, large)[number] if number < 2 else 50 + number
         if not path.exists():  # others may be reading it
-            path.write_bytes((f"{name} {number} {shift} " * size).encode()[:size])
+            text = f"{name} {number} {shift} ".encode()
+            path.write_bytes((text * (size // len(text) + 1))[:size])
         artifacts.append(Artifact(f"task/artifacts/f{number}.txt", path))
     points = [Metric(f"acc_{number}", (number + shift) / 7, START) for number in range(metrics)]
     points += [Metric("loss", (1 - shift / 10) / (step + 1), START + step, step) for step in range(steps)]
@@ -99,8 +113,8 @@ def record(
     )
 
 
-def invocation(folder: Path, *names: str) -> list[RunRecord]:
+def invocation(folder: Path, *names: str, large: int = LARGE) -> list[RunRecord]:
     """Make several records that one search finds, as the jobs of one invocation."""
     together = Lookup("invocation_id", "an invocation")
-    made = [record(folder, name=name, files=3, metrics=5) for name in names]
+    made = [record(folder, name=name, files=3, metrics=5, large=large) for name in names]
     return [replace(one, lookup=together, tags={**one.tags, "invocation_id": together.value}) for one in made]

@@ -21,6 +21,7 @@ MARKS = {
     "faults": "breaks requests one by one",
     "kill": "kills the exporter",
     "race": "several exporters at the same time",
+    "minutes": "waits for a default that is long",
 }
 
 

@@ -1,6 +1,6 @@
 """Exports made records in a process of its own, which can be killed; orders come as JSON lines.
 
-An order: {"uri", "experiment", "folder", "names", "connection", "die_at"}. The answer: a line of outcomes.
+An order: {"uri", "experiment", "folder", "names", "large", "connection", "die_at"}; its answer: the outcomes.
 With ``die_at`` the process kills itself at that number of changes to files below the tracking folder.
 """
 
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from attempts import Attempt, invocation
+from attempts import LARGE, Attempt, invocation
 
 from mlflow_rest_export.connection import Connection
 
@@ -38,7 +38,7 @@ def die_at(number: int, root: str) -> None:
 
 def obey(order: dict[str, Any]) -> list[dict[str, object]]:
     """Export what an order asks for."""
-    records = invocation(Path(order["folder"]), *order["names"])
+    records = invocation(Path(order["folder"]), *order["names"], large=order.get("large", LARGE))
     if order.get("die_at"):
         die_at(order["die_at"], str(Path(order["uri"]).resolve()))
     connection = Connection(**order.get("connection", {}))

@@ -55,6 +55,7 @@ class FaultProxy:
         self.rules: list[Rule] = []
         self._lock = threading.Lock()
         self._let_go = threading.Event()
+        self._late: list[tuple[Head, bytes]] = []
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -163,7 +164,14 @@ class FaultProxy:
         self._sleep(self.delay)
         if self.before:
             self.before(seen)
+        if seen.writes:
+            self._send_late_ones()
         fault = seen.fault
+        if fault and fault.kind is Kind.LATE:
+            with self._lock:
+                self._late.append((head, b"".join(content)))
+            client.sendall(fault.answer())
+            return False
         if fault and not fault.after:
             drain(content, seen, keep=self.record)
             self._fail(client, fault, b"", b"")
@@ -181,6 +189,19 @@ class FaultProxy:
             self._fail(client, fault, answer.raw, http_wire.without_frames(whole, answer.headers))
             return False
         return self._pass_on(client, upstream, answer, pieces, seen) and not head.closes
+
+    def _send_late_ones(self) -> None:
+        """Bring the server what it was to get late, and wait for its answers, which nobody hears."""
+        with self._lock:
+            late, self._late = self._late, []
+        for head, content in late:
+            upstream = Upstream(self.upstream_port, hold=self._held, record=False)
+            with contextlib.closing(upstream):
+                answer, stream = upstream.ask(
+                    head, iter([content]), Seen(0, head.start[0], head.start[1], head.headers)
+                )
+                for _ in http_wire.body(stream, answer, until_closed=True):
+                    pass
 
     def _register(self, head: Head) -> Seen:
         with self._lock:

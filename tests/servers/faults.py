@@ -19,6 +19,7 @@ class Kind(enum.Enum):
     CUT = "the answer's body breaks off, and the connection with it"
     TRUNCATE = "the answer is well-formed HTTP around half a body"
     STALL = "nothing more is heard until the proxy is told to let go"
+    LATE = "an error is answered at once, and the request reaches the server just before the next write"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Fault:
         kind: what the client sees.
         after: True when the server had received and answered the request (its effect is there, the answer
             is lost), False when the request never reached it.
-        status: for ``ANSWER``, with ``headers`` and ``text``.
+        status: for ``ANSWER`` and ``LATE``, with ``headers`` and ``text``.
     """
 
     kind: Kind
@@ -39,7 +40,7 @@ class Fault:
     text: str = ""
 
     def answer(self) -> bytes:
-        """Give the whole answer of an ``ANSWER`` fault, as it goes over the wire."""
+        """Give the whole answer of an ``ANSWER`` or ``LATE`` fault, as it goes over the wire."""
         content = self.text.encode()
         lines = [f"HTTP/1.1 {self.status} Fault", f"Content-Length: {len(content)}", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in self.headers]
@@ -85,6 +86,9 @@ FAULTS: dict[str, Fault] = {
     "stall_before": Fault(kind=Kind.STALL),
     "stall_after": Fault(kind=Kind.STALL, after=True),
 }
+
+COMMITTED_LATE = Fault(kind=Kind.LATE, status=504, headers=(_HTML,), text=_PAGE)
+"""A gateway gives up before the server has begun. The sweeps do without: a late upload is beyond repair."""
 
 
 @dataclass(slots=True)

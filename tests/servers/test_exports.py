@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pytest
 import requests
 from attempts import Attempt, record
 from fault_proxy import FaultProxy
-from faults import FAULTS
+from faults import FAULTS, Seen
 from mlflow_server import ADMIN, MlflowServer
-from stored_runs import StoredRuns
+from stored_runs import StoredRuns, tag_of
 
+from mlflow_rest_export import marks
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import ApiError
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
@@ -193,6 +195,28 @@ def test_a_path_prefix_leads_everywhere(
     assert result.run_url.startswith(f"{prefixed_server.url}/#/experiments/")
     assert requests.get(result.run_url, timeout=10).status_code == 200
     assert exported(prefixed_server.url, experiment, wanted).outcome is Outcome.UNCHANGED
+
+
+def test_an_upload_that_takes_long_is_accompanied_by_signs_of_life_though_all_workers_are_busy(
+    server: MlflowServer, proxy: FaultProxy, experiment: str, tmp_path: Path
+) -> None:
+    wanted = record(tmp_path, files=1)
+    uploading, alive = threading.Event(), threading.Event()
+
+    def hold(seen: Seen) -> None:
+        if seen.method == "PUT" and not uploading.is_set():
+            uploading.set()
+            assert alive.wait(20)
+        elif uploading.is_set() and seen.path.endswith("log-batch"):
+            alive.set()
+
+    proxy.before = hold
+    (result,) = Attempt(uri=proxy.url, experiment=experiment, workers=1, beat=0.05).export(wanted)
+
+    assert (result.outcome, result.error) == (Outcome.EXPORTED, None)
+    assert StoredRuns(server, experiment).faults(wanted) == []
+    (run,) = StoredRuns(server, experiment).runs()
+    assert tag_of(run, marks.ALIVE)
 
 
 def test_too_many_requests_slow_the_export_down_and_nothing_more(

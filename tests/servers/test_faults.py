@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -11,14 +11,19 @@ from attempts import Attempt, invocation, record
 from fault_proxy import FaultProxy
 from faults import FAULTS, Fault, Kind
 from mlflow_server import MlflowServer
+from mlruns_stores import START, a_run, finish, store
 from server_pool import Tally
 from stored_runs import StoredRuns, tag_of
 
 from mlflow_rest_export import marks
+from mlflow_rest_export.artifacts.files import FileArtifacts
+from mlflow_rest_export.content import BytesContent
 from mlflow_rest_export.exporting.grouping import grouped
 from mlflow_rest_export.exporting.outcomes import Outcome
 from mlflow_rest_export.mlruns_layout import PARENT_TAG
-from mlflow_rest_export.records import RunRecord
+from mlflow_rest_export.records import Metric, RunRecord
+from mlflow_rest_export.sources import mlruns
+from mlflow_rest_export.sources.options import ReadOptions
 
 pytestmark = pytest.mark.faults
 
@@ -135,7 +140,7 @@ def test_a_fault_anywhere_in_an_update_leaves_exactly_one_whole_run(
 def test_a_fault_anywhere_leaves_all_jobs_of_an_invocation_whole_under_their_parent(
     server: MlflowServer, proxy: FaultProxy, experiment: str, tmp_path: Path, long_run: bool, tally: Tally
 ) -> None:
-    found = list(grouped(invocation(tmp_path, "a job", "another job")))
+    found = list(grouped(invocation(tmp_path, "a job", "another job"), wanted=lambda _: True))
     wanted = tuple(one for one in found if isinstance(one, RunRecord))
     sweep = Sweep(server, proxy, experiment, wanted)
     requests = sweep.requests()
@@ -145,4 +150,37 @@ def test_a_fault_anywhere_leaves_all_jobs_of_an_invocation_whole_under_their_par
             sweep.hit(name, number)
 
     tally.add(f"faults, invocation with parent, MLflow {server.kind}", sweep.cases, len(sweep.wrong))
+    assert not sweep.wrong
+
+
+def file_store(root: Path, files: Path) -> tuple[RunRecord, ...]:
+    """Fill a file store as MLflow and we would, nested and with histories, and read it."""
+    tracking = store(root)
+    above = ""
+    for name in ("parent", "child", "grandchild"):
+        run = a_run(tracking, key=None, name=name, tags={PARENT_TAG: above} if above else {})
+        losses = [Metric("loss", 1 / (step + 1), START + step, step) for step in range(40)]
+        tracking.log_values(run.run_id, metrics=losses, params={"lr": "0.1"}, tags={"made by": "MLflow"})
+        FileArtifacts().upload(run, "log.txt", BytesContent(name.encode()))
+        finish(tracking, run)
+        above = run.run_id
+    (result,) = Attempt(uri=str(root), experiment="exp").export(record(files, files=3, metrics=4))
+    assert result.outcome is Outcome.EXPORTED
+    found = [one for one in mlruns.read(root, ReadOptions()) if isinstance(one, RunRecord)]
+    return tuple(replace(one, experiment=None) for one in found)
+
+
+def test_a_fault_anywhere_leaves_every_run_of_a_file_store_whole_under_its_parent(
+    server: MlflowServer, proxy: FaultProxy, experiment: str, tmp_path: Path, long_run: bool, tally: Tally
+) -> None:
+    wanted = file_store(tmp_path / "mlruns", tmp_path / "files")
+    sweep = Sweep(server, proxy, experiment, wanted)
+    requests = sweep.requests()
+
+    for name in FAULTS if long_run else (SAMPLE,):
+        for number in range(1, requests + 1, 1 if long_run else 5):
+            sweep.hit(name, number)
+
+    tally.add(f"faults, file store as source, MLflow {server.kind}", sweep.cases, len(sweep.wrong))
+    assert len(wanted) == 4
     assert not sweep.wrong

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from attempts import Attempt, invocation
+from attempts import Attempt, invocation, record
+from fault_proxy import FaultProxy
+from faults import COMMITTED_LATE
 from interleaving import Turns
 from mlflow_server import MlflowServer
 from server_pool import Tally
@@ -77,4 +79,24 @@ def test_a_run_created_after_everybody_else_has_looked_is_the_only_one_or_none(
 
     wrong = {seed: faults for seed, faults in found.items() if faults}
     tally.add(f"creations after the look, MLflow {server.kind}", len(seeds), len(wrong))
+    assert not wrong
+
+
+def test_a_creation_that_failed_and_arrives_after_all_is_the_exporters_own(
+    server: MlflowServer, proxy: FaultProxy, experiment: str, tmp_path: Path, long_run: bool, tally: Tally
+) -> None:
+    """Which of the two has the smaller id is a matter of luck here, too."""
+    wanted = record(tmp_path)
+    seeds = range(20 if long_run else 5)
+    wrong = {}
+    for seed in seeds:
+        proxy.forget()
+        proxy.inject(COMMITTED_LATE, path="runs/create$")
+        (result,) = Attempt(uri=proxy.url, experiment=f"{experiment} {seed}").export(wanted)
+        store = StoredRuns(server, f"{experiment} {seed}")
+        found = store.faults(wanted)
+        if found or result.outcome is not Outcome.EXPORTED or len(store.runs("DELETED_ONLY")) != 1:
+            wrong[seed] = [*found, result.outcome.value, str(result.error)]
+
+    tally.add(f"creations committed late, MLflow {server.kind}", len(seeds), len(wrong))
     assert not wrong

@@ -9,11 +9,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attempts import START, Attempt, record
 from command_line import run
 from fault_proxy import FaultProxy
 from faults import FAULTS, Seen
@@ -24,8 +26,11 @@ from stored_runs import StoredRuns
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.api import export_results
+from mlflow_rest_export.records import Metric, RunRecord
+from mlflow_rest_export.sources import mlruns
+from mlflow_rest_export.sources.options import ReadOptions
 
-OF_THE_WRITER = {marks.OWNER, marks.ERROR, "mlflow.user"}
+OF_THE_WRITER = {marks.OWNER, marks.ERROR, marks.TIME, "mlflow.user"}
 JOBS = [f"{INVOCATION}.0", f"{INVOCATION}.1"]
 
 
@@ -42,6 +47,11 @@ def export(results: Path, uri: str | Path, experiment: str, **settings: object) 
     """Export in this process, with little patience."""
     config = {"tracking_uri": str(uri), "experiment_name": experiment, "timeout": 0.5, **settings}
     return export_results([str(results)], config=config)
+
+
+def deliver(spool: Path, uri: str) -> Any:
+    """Export a spool; each run goes to the experiment that it was meant for."""
+    return export_results([str(spool)], config={"tracking_uri": uri, "timeout": 0.5})
 
 
 def outcomes(answer: Any) -> list[str]:
@@ -133,7 +143,7 @@ def wrong_after_an_outage(
         first = export(results, proxy.url, experiment, spool=str(spool))
     wrong = [] if set(outcomes(first)) <= {"exported", "spooled"} else [f"at first {first}"]
     if "spooled" in outcomes(first):
-        delivered = export(spool, server.url, "of no concern")
+        delivered = deliver(spool, server.url)
         if set(outcomes(delivered)) <= {"exported", "unchanged"}:
             wrong += [] if first["runs"][0]["key"] else ["no key"]
         else:
@@ -172,7 +182,7 @@ def test_what_was_sent_before_the_outage_is_completed_and_not_doubled(
 
     first = export(results, proxy.url, experiment, spool=str(tmp_path / "spool"))
     partly = StoredRuns(server, experiment).runs()
-    export(tmp_path / "spool", server.url, "of no concern")
+    deliver(tmp_path / "spool", server.url)
 
     whole = StoredRuns(server, experiment).runs()
     assert outcomes(first) == ["spooled", "spooled"]
@@ -188,7 +198,7 @@ def test_a_job_that_was_spooled_joins_its_siblings_under_their_parent(
 
     first = export(results / MMLU, server.url, experiment, group_by="invocation")
     second = export(results / LCR, nowhere, experiment, group_by="invocation", spool=str(spool))
-    delivered = export(spool, server.url, "of no concern")
+    delivered = deliver(spool, server.url)
 
     assert outcomes(first) == ["exported", "exported"]
     assert outcomes(second) == ["spooled", "spooled"]
@@ -263,3 +273,27 @@ def files(root: Path) -> dict[str, bytes]:
         for path in found
         if path.name != "receipt.json"
     }
+
+
+def test_names_that_a_folder_cannot_keep_arrive_as_if_they_were_sent_at_once(
+    server: MlflowServer, proxy: FaultProxy, experiment: str, tmp_path: Path
+) -> None:
+    points = [Metric("acc", 0.5, START), Metric("acc/math", 0.25, START)]
+    wanted = replace(record(tmp_path / "files"), metrics=points, params={"big": "x" * 9000, "p": "1"})
+    if server.variant.files:
+        pytest.skip("a server of a file store cannot keep them either")
+    proxy.inject(FAULTS["reset_before"], method="PUT", times=1_000_000)
+
+    broken = Attempt(uri=proxy.url, experiment=experiment, patience=0.5).export(wanted)
+    spooled = Attempt(uri=str(tmp_path / "spool"), experiment=experiment).export(wanted)
+    (kept,) = mlruns.read(tmp_path / "spool", ReadOptions())
+    assert isinstance(kept, RunRecord)
+    delivered = Attempt(uri=server.url, experiment=experiment).export(kept)
+    again = Attempt(uri=server.url, experiment=experiment).export(wanted)
+
+    told = [one.outcome.value for (one,) in (broken, spooled, delivered, again)]
+    assert told == ["failed", "exported", "exported", "unchanged"]
+    (one,) = StoredRuns(server, experiment).runs()
+    assert sorted(metric["key"] for metric in one["data"]["metrics"]) == ["acc", "acc/math"]
+    whole = json.loads(StoredRuns(server, experiment).content(one, marks.FULL_VALUES))
+    assert whole == {"params": {"big": "x" * 9000}}

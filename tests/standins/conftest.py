@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from counted import long_run, pytest_terminal_summary, tally
 from databricks_standin.logins import LOGINS
-from databricks_standin.stores import STORES
+from databricks_standin.stores import PLACES
 
 EVERYTHING = "test_a_fault_anywhere_leaves_exactly_one_whole_run"
 
@@ -26,11 +26,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Sweep with every login, each with another store; with --long requests break for every pair of them."""
-    if {"way", "store", "tally"} <= set(metafunc.fixturenames):
+    """Sweep with every login, each with another place for files; with --long requests break for each pair."""
+    if {"way", "place", "tally"} <= set(metafunc.fixturenames):
         everything = metafunc.config.getoption("--long") and metafunc.function.__name__ == EVERYTHING
-        pairs = itertools.product(LOGINS, STORES) if everything else zip(LOGINS, itertools.cycle(STORES))
-        metafunc.parametrize(("way", "store"), list(pairs))
+        pairs = itertools.product(LOGINS, PLACES) if everything else zip(LOGINS, itertools.cycle(PLACES))
+        metafunc.parametrize(("way", "place"), list(pairs))
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
-"""Property tests on any machine: a busy one is slow, and a gate must not depend on luck."""
+"""Options, and property tests on any machine: a busy one is slow, and a gate must not depend on luck."""
 
 from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -13,3 +14,8 @@ settings.register_profile(
     derandomize="CI" in os.environ,  # new examples are looked for at desks, not at the gate
 )
 settings.load_profile("project")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the option that the other suites know, too."""
+    parser.addoption("--long", action="store_true", help="full size instead of a representative part")

@@ -13,12 +13,12 @@ from typing import Any
 
 import yaml
 
-from mlflow_rest_export.errors import SourceError
+from mlflow_rest_export.errors import SourceError, why
 from mlflow_rest_export.records import Adjustment, Artifact
-from mlflow_rest_export.sources.masking import mask_document, mask_text
+from mlflow_rest_export.sources.masked_files import config_mask, masked_file
+from mlflow_rest_export.sources.masking import mask_document
 from mlflow_rest_export.sources.nemo.folders import METADATA, RESULTS, RUN_CONFIG, JobFiles, is_folder
 from mlflow_rest_export.sources.options import ReadOptions
-from mlflow_rest_export.yaml_files import MAX_BYTES
 
 REQUIRED = ("eval_factory_metrics.json", RUN_CONFIG, METADATA, "omni-info.json")
 """What is uploaded besides the results file when only what is required is wanted."""
@@ -84,32 +84,22 @@ class _Gathering:
 
     def _add_masked(self, source: Path, target: str) -> None:
         try:
-            masked = mask_text(_read(source).decode(), name=str(source))
-        except UnicodeDecodeError:
-            self.left_out(target, source, "it is not UTF-8 text, so its secrets cannot be masked")
+            content, count = masked_file(source, config_mask(source))
         except SourceError as error:
             self.left_out(target, source, f"its secrets cannot be masked: {error}")
+            return
         except OSError as error:
-            raise SourceError(f"cannot read {source}: {(error.strerror or str(error)).lower()}") from None
-        else:
-            if masked.count:
-                self.masked(target, masked.count)
-            self.artifacts.append(Artifact(target, masked.text.encode() if masked.count else source))
-
-
-def _read(source: Path) -> bytes:
-    with source.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise SourceError(f"{source}: it is larger than {MAX_BYTES >> 20} MiB")
-    return data
+            raise SourceError(f"cannot read {source}: {why(error)}") from None
+        if count:
+            self.masked(target, count)
+        self.artifacts.append(Artifact(target, content))
 
 
 def _why_unreadable(source: Path) -> str:
     try:
         regular = stat.S_ISREG(source.stat().st_mode)
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return why(error)
     if not regular:
         return "it is not a file"
     return "" if os.access(source, os.R_OK) else "permission denied"
@@ -195,7 +185,7 @@ def _folder(found: _Gathering, folder: Path, target: str) -> list[Path]:
     try:
         return sorted(folder.iterdir(), key=lambda path: path.name)
     except OSError as error:
-        found.left_out(target, folder, (error.strerror or str(error)).lower())
+        found.left_out(target, folder, why(error))
         return []
 
 

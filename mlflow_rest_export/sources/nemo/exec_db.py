@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from mlflow_rest_export.errors import SourceError
+from mlflow_rest_export.errors import SourceError, why
 from mlflow_rest_export.sources.json_files import parse_json
 
 _LINE = 16 << 20
@@ -46,10 +46,15 @@ class JobData(BaseModel):
     status: Any = None
 
 
+def _number(value: object) -> object:
+    """Give a number, or nothing: a time that nobody can read costs no job."""
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
 class Row(_Ids):
     """One job as the launcher noted it."""
 
-    timestamp: int | float | None = None
+    timestamp: Annotated[int | float | None, BeforeValidator(_number)] = None
     """Seconds since 1970."""
     data: JobData | None = None
     config: dict[str, Any] | None = None
@@ -108,7 +113,7 @@ class ExecDb:
                 f"cannot read {self.path}:{place.line}: {where}: {first['msg'].lower()}"
             ) from None
         except OSError as error:
-            raise SourceError(f"cannot read {self.path}: {error.strerror or error}") from None
+            raise SourceError(f"cannot read {self.path}: {why(error)}") from None
         if row.job_id != job_id:
             raise SourceError(
                 f"cannot read {self.path}:{place.line}: the file changed while it was being read"
@@ -154,7 +159,7 @@ def open_exec_db(path: Path) -> ExecDb:
     except FileNotFoundError:
         return ExecDb(path, problem="it does not exist")
     except OSError as error:
-        return ExecDb(path, problem=(error.strerror or str(error)).lower())
+        return ExecDb(path, problem=why(error))
     return ExecDb(path, places)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,8 +89,13 @@ def is_artifacts(folder: Path) -> bool:
     return any(is_file(folder / name) for name in (RESULTS, RUN_CONFIG))
 
 
-def jobs_below(folder: Path) -> list[Path]:
-    """List the job folders of an invocation folder, or of all invocations of an output folder."""
+def jobs_below(folder: Path, *, is_job: Callable[[Path], bool] = is_job) -> list[Path]:
+    """List the job folders of an invocation folder, or of all invocations of an output folder.
+
+    Args:
+        folder: the invocation's or output folder.
+        is_job: what counts as a job; who waits for jobs also counts those that have not begun.
+    """
     children = list(_children(folder))
     jobs = [child for child in children if is_job(child)]
     return jobs or [job for child in children for job in _children(child) if is_job(job)]

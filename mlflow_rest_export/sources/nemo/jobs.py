@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow_rest_export.errors import SourceError
@@ -28,34 +28,34 @@ class Job:
     """Where the launcher noted the job; None when it was found by its folder."""
     elsewhere: str = ""
     """Why there are no files, a whole sentence."""
-    copies: tuple[Path, ...] = ()
-    """Other places where the same job was found."""
-
-    @property
-    def identity(self) -> str:
-        """What two mentions of the same job have in common."""
-        if self.job_id:
-            return self.job_id.lower()
-        return os.path.realpath(self.files.results) if self.files else self.label
 
 
-def select(
-    selection: Iterable[str | Path], *, exec_db: Path | None = None, job_dirs: tuple[Path, ...] = ()
-) -> list[Job | Unreadable]:
-    """Find the jobs that are meant, each once, the jobs of one invocation together and in index order.
+def jobs_of(ids: Iterable[str], *, exec_db: Path, job_dirs: tuple[Path, ...]) -> list[Job | Unreadable]:
+    """Find the jobs that ids mean, each once, the jobs of one invocation together and in index order.
 
     Args:
-        selection: ids of invocations and jobs (texts), and paths.
-        exec_db: the launcher's database; needed for ids only.
+        ids: of invocations and jobs, or prefixes of them.
+        exec_db: the launcher's database.
         job_dirs: output folders in which ids are looked for that the database does not know.
     """
-    database = open_exec_db(exec_db) if exec_db else ExecDb(Path(), problem="none is given")
+    database = open_exec_db(exec_db)
+    return _in_order(job for one in ids for job in _by_id(one.strip(), database, job_dirs))
+
+
+def jobs_at(path: Path) -> list[Job | Unreadable]:
+    """Find the jobs below a path, those of one invocation together and in index order."""
+    return _in_order(_by_path(path))
+
+
+def _in_order(jobs: Iterable[Job | Unreadable]) -> list[Job | Unreadable]:
+    """Give each mention of a job once; the same job in two folders is two, whose results may differ."""
     found: dict[str, Job | Unreadable] = {}
-    for one in selection:
-        jobs = _by_path(one) if isinstance(one, Path) else _by_id(one.strip(), database, job_dirs)
-        for job in jobs:
-            identity = job.identity if isinstance(job, Job) else f"{job.label}\0{job.reason}"
-            found[identity] = _merged(found.get(identity), job)
+    for job in jobs:
+        if isinstance(job, Job):
+            root = os.path.realpath(job.files.root) if job.files else ""
+            found.setdefault(f"{job.job_id.lower() or job.label}\0{root}", job)
+        else:
+            found.setdefault(f"{job.label}\0{job.reason}", job)
     first: dict[str, int] = {}
     for place, job in enumerate(found.values()):
         first.setdefault(_group(job), place)
@@ -68,18 +68,6 @@ def _group(job: Job | Unreadable) -> str:
 
 def _index(job: Job | Unreadable) -> tuple[str, int, str]:
     return index_order(job.job_id) if isinstance(job, Job) else ("", 0, "")
-
-
-def _merged(known: Job | Unreadable | None, job: Job | Unreadable) -> Job | Unreadable:
-    """Keep the mention that has files and knows more; remember where else files are."""
-    if not isinstance(known, Job) or not isinstance(job, Job):
-        return known or job
-    if known.files is None or job.files is None:
-        files, database = known.files or job.files, known.database or job.database
-        return replace(known if known.files else job, files=files, database=database)
-    if os.path.realpath(known.files.root) == os.path.realpath(job.files.root):
-        return replace(known, database=known.database or job.database)
-    return replace(known, copies=tuple(dict.fromkeys((*known.copies, job.files.root))))
 
 
 def _by_path(path: Path) -> Iterator[Job | Unreadable]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from mlflow_rest_export.errors import ExportError, SourceError
+from mlflow_rest_export.errors import ExportError, SourceError, why
 from mlflow_rest_export.records import RunRecord, Unreadable
 from mlflow_rest_export.sources.json_files import outline
 from mlflow_rest_export.sources.nemo import folders
 from mlflow_rest_export.sources.nemo.documents import is_results, read_results
-from mlflow_rest_export.sources.nemo.jobs import select
+from mlflow_rest_export.sources.nemo.jobs import Job, jobs_at, jobs_of
 from mlflow_rest_export.sources.nemo.record import read_job
 from mlflow_rest_export.sources.options import ReadOptions
 
@@ -34,7 +34,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
         path: a results file, or an artifacts, job, invocation or output folder.
         options: what the user asked of the reading.
     """
-    return read_selected([path], options, exec_db=None)
+    return _read(jobs_at(path), options)
 
 
 def read_ids(ids: Sequence[str], options: ReadOptions, *, exec_db: Path) -> Iterator[RunRecord | Unreadable]:
@@ -45,14 +45,11 @@ def read_ids(ids: Sequence[str], options: ReadOptions, *, exec_db: Path) -> Iter
         options: what the user asked of the reading; ``job_dirs`` are searched for what the database lacks.
         exec_db: the launcher's execution database.
     """
-    return read_selected(ids, options, exec_db=exec_db)
+    return _read(jobs_of(ids, exec_db=exec_db, job_dirs=options.job_dirs), options)
 
 
-def read_selected(
-    selection: Iterable[str | Path], options: ReadOptions, *, exec_db: Path | None
-) -> Iterator[RunRecord | Unreadable]:
-    """Give the runs of ids (texts) and paths together; a job that is named both ways comes once."""
-    for job in select(selection, exec_db=exec_db, job_dirs=options.job_dirs):
+def _read(jobs: Iterable[Job | Unreadable], options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
+    for job in jobs:
         if isinstance(job, Unreadable):
             yield job
             continue
@@ -61,9 +58,7 @@ def read_selected(
         except ExportError as error:
             yield Unreadable(job.label, str(error))
         except OSError as error:
-            yield Unreadable(
-                job.label, f"job {job.label}: cannot read {error.filename}: {error.strerror or error}"
-            )
+            yield Unreadable(job.label, f"job {job.label}: cannot read {error.filename}: {why(error)}")
 
 
 def _is_results_file(path: Path) -> bool:
@@ -77,4 +72,7 @@ def _is_results_file(path: Path) -> bool:
     except SourceError:
         document = None
     # What is empty or broken shows no content: it is taken by its name, so that its own error is told.
-    return is_results(document) or (document is None and path.name == folders.RESULTS)
+    named = path.name == folders.RESULTS
+    return is_results(document) or (
+        named and (document is None or (isinstance(document, dict) and "results" in document))
+    )

@@ -46,6 +46,11 @@ class JobReading:
         return stored if isinstance(stored, dict) else {}
 
     @property
+    def stored_by_user(self) -> bool:
+        """Whether the user's own execution database tells the run config, so that no folder can forge it."""
+        return bool(self.row and self.row.config)
+
+    @property
     def key(self) -> str:
         """Identity: the job's id; where nothing tells one, what was evaluated and what came out."""
         if self.job.job_id:
@@ -66,8 +71,12 @@ class JobReading:
         if data and data.remote_rundir_path:
             return f"{data.hostname}:{data.remote_rundir_path}" if data.hostname else data.remote_rundir_path
         host = "" if self.row else self._execution("hostname")
-        place = str(self.files.results if self.files.single else self.files.root)
-        return f"{host}:{place}" if host else place
+        return f"{host}:{self.place}" if host else self.place
+
+    @property
+    def place(self) -> str:
+        """Where the results were read on this machine."""
+        return str(self.files.results if self.files.single else self.files.root)
 
     def _execution(self, name: str) -> str:
         value = self._section("execution").get(name)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+from collections.abc import Iterator
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.records import Adjustment, Dataset, Lookup, Metric, RunRecord
@@ -50,9 +52,10 @@ def read_job(job: Job, options: ReadOptions) -> RunRecord:
         datasets=_datasets(said),
         twin={"job_id": job.job_id} if job.job_id else {},
         stored=reading.stored,
+        stored_by_user=reading.stored_by_user,
+        place=reading.place,
         volatile=_VOLATILE,
         adjustments=(
-            *_copies(job),
             *told,
             *said.adjustments,
             *reading.scores.adjustments,
@@ -84,23 +87,32 @@ def _params(reading: JobReading, options: ReadOptions) -> tuple[dict[str, str], 
     if not options.log_config_params:
         return params, []
     shown, masked = mask_document(reading.config)
-    params |= flattened(shown, "config", options.log_config_params_max_depth)
     reason = "secrets are masked"
-    return params, [Adjustment(f"param config.{name}", "a secret", MASK, reason) for name in masked]
+    changes = [Adjustment(f"param config.{name}", "a secret", MASK, reason) for name in masked]
+    for name, text in flattened(shown, "config", options.log_config_params_max_depth):
+        key = next(key for key in _numbered(name) if key not in params)
+        params[key] = text
+        if key != name:
+            changes.append(Adjustment(f"param {name}", text, key, "the config has two values of this name"))
+    return params, changes
 
 
-def flattened(value: object, name: str, depth: int) -> dict[str, str]:
-    """Flatten a config as the launcher does, into ``name.key.0.key`` -> text; what is deeper is one text."""
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{number}" for number in itertools.count(2))
+
+
+def flattened(value: object, name: str, depth: int) -> Iterator[tuple[str, str]]:
+    """Flatten a config as the launcher does, into ``name.key.0.key`` and text; what is deeper is one text."""
     if depth > 0 and isinstance(value, dict):
         members = [(str(key), inner) for key, inner in value.items()]
     elif depth > 0 and isinstance(value, list):
         members = [(str(index), inner) for index, inner in enumerate(value)]
     else:
-        return {name: "null" if value is None and depth > 0 else str(value)}
-    flat: dict[str, str] = {}
+        yield name, "null" if value is None and depth > 0 else str(value)
+        return
     for key, inner in members:
-        flat |= flattened(inner, f"{name}.{key}", depth - 1)
-    return flat
+        yield from flattened(inner, f"{name}.{key}", depth - 1)
 
 
 def _tags(reading: JobReading) -> dict[str, str]:
@@ -128,8 +140,3 @@ def _datasets(said: JobDocuments) -> tuple[Dataset, ...]:
     text = json.dumps(source, sort_keys=True, default=str)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return (Dataset(said.task, digest, source_type="nemo-evaluator", source=text, context="eval"),)
-
-
-def _copies(job: Job) -> list[Adjustment]:
-    reason = "the same job was found twice; the other folder is exported"
-    return [Adjustment("source", str(copy), "", reason) for copy in job.copies]

@@ -521,6 +521,20 @@ def test_a_shard_and_groups_are_of_what_was_named(capsys: Captured) -> None:
     }
 
 
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_every_part_tells_what_is_not_there_and_an_empty_one_that_it_is(
+    capsys: Captured, more: list[str]
+) -> None:
+    for shard in ("1/2", "2/2"):
+        assert export("junk/nothere.json", "--shard", shard, *more) == 1
+        assert "there is no file or folder junk/nothere.json" in capsys.readouterr().err
+
+    codes = [export(ODD, "--shard", f"{number}/2", *more) for number in (1, 2)]
+
+    assert codes == [0, 0]
+    assert capsys.readouterr().err.count("note: nothing in this part (") == 1
+
+
 def test_quiet_plans_say_nothing(capsys: Captured) -> None:
     assert export(ODD, "--dry-run", "-q") == 0
     assert capsys.readouterr().out == ""

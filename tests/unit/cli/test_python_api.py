@@ -184,3 +184,12 @@ def test_a_call_that_was_cut_short_tells_what_was_done_until_then() -> None:
     assert told["metadata"] == {**whole["metadata"], "error": "stopped"}
     assert len(told["runs"]) == 2
     assert cut_short([], "no")["metadata"] == {"error": "no"}
+
+
+@pytest.mark.parametrize("things", [None, [5], 5])
+def test_what_is_no_id_and_no_path_is_told(things: object) -> None:
+    told = exported(things, config={"tracking_uri": "./mlruns"})
+
+    assert told["metadata"]["error"] == (
+        "Export failed: invocation_ids must be an id or a path, or a list of them"
+    )

@@ -77,3 +77,31 @@ def test_what_needs_botocore_gives_the_line_that_installs_it(settings: AwsSettin
 
 def test_settings_do_not_show_their_secrets() -> None:
     assert "canary" not in repr(AwsSettings(variables=PAIR, live=PAIR))
+
+
+def test_the_line_break_of_a_mounted_secret_is_no_part_of_a_key() -> None:
+    mounted = {name: f"{value}\n" for name, value in PAIR.items()} | {"AWS_SESSION_TOKEN": " canary-token\n"}
+
+    assert key_source(AwsSettings(variables=mounted))() == AwsKeys(
+        "AKIAFAKE", "canary-secret", "canary-token"
+    )
+    assert environment_keys(AwsSettings(variables=dict.fromkeys(PAIR, "\n"))) is None
+
+
+@pytest.mark.parametrize("name", [*PAIR, "AWS_SESSION_TOKEN"])
+@pytest.mark.parametrize("value", ["canary\nkey", "canary-中"])
+def test_a_key_that_no_request_can_carry_is_refused_without_the_key(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=r"the AWS .* holds characters") as raised:
+        key_source(AwsSettings(variables=PAIR | {name: value}))
+
+    assert "canary" not in str(raised.value)
+
+
+def test_renewed_keys_are_looked_at_too() -> None:
+    live = dict(PAIR)
+    keys = key_source(AwsSettings(variables=PAIR, live=live))
+
+    live["AWS_SESSION_TOKEN"] = "canary\0"
+
+    with pytest.raises(SettingsError, match="the AWS session token holds characters"):
+        keys()

@@ -52,7 +52,17 @@ def test_its_own_shape_of_errors_is_read(case: str, words: str) -> None:
     assert words in str(raised.value)
 
 
-@pytest.mark.parametrize("case", ["upload", "upload_again", "upload_again_409", "upload_same_read_only"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "upload",
+        "upload_again",
+        "upload_again_409",
+        "upload_same_read_only",
+        "upload_other_written_anew",
+        "upload_announced_only",
+    ],
+)
 def test_a_file_arrives(case: str) -> None:
     with replay(FIXTURES / f"azureml/{case}.yaml"):
         artifacts(URI, READY).upload(RUN, PATH, ABC)
@@ -109,12 +119,28 @@ def _login(case: str, tmp_path: Path) -> Mapping[str, str]:
             "MSI_SECRET": "canary-msi",
             "DEFAULT_IDENTITY_CLIENT_ID": "default-1",
         },
+        "login_compute_as_asked": {
+            "MSI_ENDPOINT": "http://127.0.0.1:46808/MSI/auth",
+            "MSI_SECRET": "canary-msi",
+            "DEFAULT_IDENTITY_CLIENT_ID": "default-1",
+            "AZURE_CLIENT_ID": "app-1",
+        },
+        "login_machine_as_asked": {"AZURE_CLIENT_ID": "app-1"},
     }
     return {"PATH": str(tmp_path), **logins.get(case, {})}
 
 
 @pytest.mark.parametrize(
-    "case", ["login_secret", "login_federated", "login_app_service", "login_compute", "login_machine"]
+    "case",
+    [
+        "login_secret",
+        "login_federated",
+        "login_app_service",
+        "login_compute",
+        "login_compute_as_asked",
+        "login_machine",
+        "login_machine_as_asked",
+    ],
 )
 @pytest.mark.usefixtures("forgotten_tokens")
 def test_a_token_is_had_without_any_library(case: str, tmp_path: Path) -> None:

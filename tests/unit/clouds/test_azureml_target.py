@@ -16,7 +16,7 @@ from mlflow_rest_export.network import oauth
 from mlflow_rest_export.network.token_auth import TokenAuth
 from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.targets.azureml import cloud_of
-from mlflow_rest_export.targets.azureml_auth import CLOUDS, AzureIdentity
+from mlflow_rest_export.targets.azureml_auth import CLOUDS, AzureIdentity, login_of
 from mlflow_rest_export.targets.choice import choose
 
 WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
@@ -91,10 +91,10 @@ def test_a_token_command_is_asked(tmp_path: Path) -> None:
     program.write_text(f"#!{sys.executable}\nprint('canary-printed')")
     program.chmod(0o755)
 
-    assert _authorization(Connection(token_command=str(program))) == "Bearer canary-printed"
+    assert _authorization(Connection(token_command=(str(program),))) == "Bearer canary-printed"
 
 
-@pytest.mark.skipif(is_installed("azure"), reason="the library comes first")
+@pytest.mark.skipif(is_installed("azure.identity"), reason="the library comes first")
 def test_the_azure_command_line_is_asked_where_it_is_installed(tmp_path: Path) -> None:
     az = tmp_path / "az"
     wanted = ["account", "get-access-token", "--resource", "https://management.azure.com/"]
@@ -115,7 +115,61 @@ def test_two_exports_of_one_process_share_a_token() -> None:
     assert not [key for key in oauth._kept if "canary" in key]
 
 
-@pytest.mark.skipif(is_installed("azure"), reason="says what is missing")
+@pytest.mark.skipif(is_installed("azure.identity"), reason="says what is missing")
 def test_the_library_is_asked_for_by_its_extra() -> None:
     with pytest.raises(SettingsError, match=r"pip install 'mlflow-rest-export\[azure\]'"):
-        AzureIdentity("https://management.azure.com/.default")(Transport(conduct=hurried()))
+        AzureIdentity("https://management.azure.com/.default", "https://login")(Transport(conduct=hurried()))
+
+
+@pytest.mark.parametrize(
+    ("given", "login"),
+    [
+        ({}, "https://login.chinacloudapi.cn"),
+        ({"AZURE_AUTHORITY_HOST": "login.example.com/"}, "https://login.example.com"),
+        ({"AZURE_AUTHORITY_HOST": "https://login.example.com"}, "https://login.example.com"),
+    ],
+)
+def test_a_login_service_of_ones_own_wins_over_the_clouds(given: dict[str, str], login: str) -> None:
+    assert login_of(given, CLOUDS["AzureChinaCloud"].login) == login
+
+
+LIBRARY = {
+    "azure/core/exceptions.py": "class ClientAuthenticationError(Exception):\n    pass\n",
+    "azure/identity/__init__.py": """
+import time, types
+class DefaultAzureCredential:
+    def __init__(self, authority):
+        self.authority = authority
+    def get_token(self, scope):
+        return types.SimpleNamespace(token=f"{self.authority} {scope}", expires_on=time.time() + 60)
+""",
+}
+
+
+@pytest.mark.skipif(is_installed("azure.identity"), reason="stands in for what is missing")
+def test_the_library_asks_the_login_service_of_the_cloud(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, code in LIBRARY.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    cloud = CLOUDS["AzureUSGovernment"]
+
+    token = AzureIdentity(f"{cloud.management}.default", cloud.login)(Transport(conduct=hurried()))
+
+    assert token.value == f"{cloud.login} {cloud.management}.default"
+    for name in [name for name in sys.modules if name.partition(".")[0] == "azure"]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("name", ["azure.identity", "google.auth"])
+def test_a_folder_of_other_packages_is_not_taken_for_the_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    if is_installed(name):
+        pytest.skip("the library is there")
+    (tmp_path / name.partition(".")[0] / "other").mkdir(parents=True)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert not is_installed(name)

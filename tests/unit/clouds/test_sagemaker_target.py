@@ -72,3 +72,11 @@ def test_the_region_comes_from_the_arn_never_from_the_environment() -> None:
     target = choice.choose(SERVER, _connection(AWS_REGION="eu-west-1"))
 
     assert "us-west-2" in target.base_url
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["127.0.0.1:5620", "ftp://host", "https://", "https://h:x", "https://h/?a=b"]
+)
+def test_an_endpoint_that_is_no_address_is_told_with_its_variable(endpoint: str) -> None:
+    with pytest.raises(SettingsError, match="SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT must be an address"):
+        choice.choose(SERVER, _connection(SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT=endpoint))

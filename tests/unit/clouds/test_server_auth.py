@@ -46,6 +46,18 @@ def _program(folder: Path, name: str, code: str) -> None:
     ("uri", "variables", "scope"),
     [
         ("https://abc.execute-api.eu-west-1.amazonaws.com/prod", {}, "/eu-west-1/execute-api/aws4_request"),
+        (
+            "https://abc.execute-api.eu-west-1.amazonaws.com",
+            {"AWS_REGION": "us-east-2"},
+            "/eu-west-1/execute-api/",
+        ),
+        (
+            "https://vpce-1.execute-api.eu-west-1.vpce.amazonaws.com",
+            {"AWS_REGION": "us-east-2"},
+            "/eu-west-1/execute-api/",
+        ),
+        ("https://mlflow.eu-west-1.example.com", {"AWS_REGION": "us-east-2"}, "/us-east-2/execute-api/"),
+        ("https://mlflow.eu-west-1.example.com", {}, "/eu-west-1/execute-api/"),
         (OSS, {"AWS_REGION": "us-east-2"}, "/us-east-2/execute-api/"),
         (OSS, {"AWS_DEFAULT_REGION": "us-east-2"}, "/us-east-2/execute-api/"),
     ],
@@ -71,7 +83,7 @@ def test_an_unknown_plugin_of_the_sdk_is_told_with_what_is_known() -> None:
 def test_a_command_may_print_headers(tmp_path: Path) -> None:
     _program(tmp_path, "sso", "print('X-Gateway-Key: canary-1\\nAuthorization: Custom canary-2')")
 
-    sent = _sent(Connection(token_command=str(tmp_path / "sso")))
+    sent = _sent(Connection(token_command=(str(tmp_path / "sso"),)))
 
     assert (sent["X-Gateway-Key"], sent["Authorization"]) == ("canary-1", "Custom canary-2")
 
@@ -79,7 +91,7 @@ def test_a_command_may_print_headers(tmp_path: Path) -> None:
 def test_a_command_may_print_a_token(tmp_path: Path) -> None:
     _program(tmp_path, "sso", "print('canary-token')")
 
-    assert _sent(Connection(token_command=str(tmp_path / "sso")))["Authorization"] == "Bearer canary-token"
+    assert _sent(Connection(token_command=(str(tmp_path / "sso"),)))["Authorization"] == "Bearer canary-token"
 
 
 @pytest.mark.parametrize("text", ["", "token", "a:b", "X: 1\ntoken", "X:1"])
@@ -88,7 +100,7 @@ def test_only_a_text_whose_every_line_is_a_header_is_headers(text: str) -> None:
 
 
 def test_a_header_that_none_may_carry_is_refused() -> None:
-    with pytest.raises(SettingsError, match="printed a header X-A with characters"):
+    with pytest.raises(SettingsError, match="the header X-A that the token command printed holds characters"):
         headers_in("X-A: é")
 
 
@@ -140,6 +152,24 @@ def test_outside_of_googles_cloud_gcloud_is_asked(tmp_path: Path) -> None:
     _program(tmp_path, "gcloud", f"print({token!r} if '--audiences={OSS}' in sys.argv else 'other')")
 
     assert _sent(_google(tmp_path))["Authorization"] == f"Bearer {token}"
+
+
+@responses.activate
+def test_a_page_in_the_place_of_a_token_is_none(tmp_path: Path) -> None:
+    responses.get(METADATA, body="<html>\n<title>canary proxy</title>\n</html>")
+
+    with pytest.raises(SettingsError, match="no Google identity token could be had") as raised:
+        _sent(_google(tmp_path))
+    assert "canary" not in str(raised.value)
+
+
+@responses.activate
+def test_a_token_of_several_lines_is_refused_without_it(tmp_path: Path) -> None:
+    _program(tmp_path, "gcloud", "print('canary-1\\ncanary-2')")
+
+    with pytest.raises(SettingsError, match="the token holds characters") as raised:
+        _sent(_google(tmp_path))
+    assert "canary" not in str(raised.value)
 
 
 @responses.activate

@@ -15,7 +15,7 @@ from cloud_clients import RUN_ID, client, run
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.artifacts.shared_disk import SharedDiskRoute
 from mlflow_rest_export.content import BytesContent, FileContent
-from mlflow_rest_export.errors import ApiError
+from mlflow_rest_export.errors import ApiError, SourceError
 from mlflow_rest_export.tracking.protocol import StoredRun
 
 OSS = "http://mlflow.test"
@@ -138,10 +138,49 @@ def test_half_a_file_is_never_seen(
     short = tmp_path / "short"
     short.write_bytes(b"abc")
 
-    with pytest.raises(OSError, match="became shorter"):
+    with pytest.raises(SourceError, match="became shorter"):
         route.upload(_run(tmp_path / "root"), "a.json", FileContent(short, 10))
 
     assert [path for path in (tmp_path / "root").rglob("*") if path.is_file()] == []
+
+
+def test_two_writers_of_one_file_do_not_clash(
+    api: responses.RequestsMock, route: SharedDiskRoute, tmp_path: Path
+) -> None:
+    _lists(api, "a.bin")
+    route.upload(_run(tmp_path), "a.bin", ABC)
+    sources = []
+    for letter in b"ab":
+        source = tmp_path / f"source-{letter}"
+        source.write_bytes(bytes([letter]) * 3_000_000)
+        sources.append(FileContent(source, 3_000_000))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda content: route.upload(_run(tmp_path), "a.bin", content), sources * 8))
+
+    stored = (tmp_path / "7" / RUN_ID / "artifacts/a.bin").read_bytes()
+    assert (len(stored), len(set(stored))) == (3_000_000, 1)
+    assert [path.name for path in (tmp_path / "7" / RUN_ID).iterdir()] == ["artifacts"]
+
+
+def test_a_name_as_long_as_the_disk_allows_is_stored(
+    api: responses.RequestsMock, route: SharedDiskRoute, tmp_path: Path
+) -> None:
+    name = "中" * 85
+    _lists(api, name)
+
+    route.upload(_run(tmp_path), name, ABC)
+
+    assert (tmp_path / "7" / RUN_ID / "artifacts" / name).read_bytes() == b"abc"
+
+
+def test_a_name_that_is_too_long_for_the_disk_closes_the_way_for_itself(
+    route: SharedDiskRoute, tmp_path: Path
+) -> None:
+    with pytest.raises(RouteUnavailable, match="too long") as raised:
+        route.upload(_run(tmp_path), "中" * 86, ABC)
+
+    assert not raised.value.for_all_files
 
 
 def test_reading_what_is_not_here_closes_the_way(route: SharedDiskRoute, tmp_path: Path) -> None:

@@ -232,3 +232,18 @@ def test_other_destinations_are_sent_to_the_official_launcher() -> None:
         SettingsError, match=r"^--dest wandb: only mlflow is a destination here; .*--dest wandb$"
     ):
         check_destination("wandb")
+
+
+@pytest.mark.parametrize(
+    ("variables", "stored", "left"),
+    [
+        ({}, {"tracking_uri": "http://theirs"}, True),
+        ({}, {}, False),
+        ({"MLFLOW_TRACKING_URI": "http://mine"}, {"tracking_uri": "http://theirs"}, False),
+        ({"TEAM_MLFLOW": "http://team"}, {"tracking_uri": "TEAM_MLFLOW"}, False),
+    ],
+)
+def test_it_is_known_whether_the_results_alone_name_the_server(
+    variables: dict[str, str], stored: dict[str, Any], left: bool
+) -> None:
+    assert layers_with(variables).leaves_address_to(stored) is left

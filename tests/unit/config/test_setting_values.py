@@ -129,6 +129,7 @@ def test_an_empty_text_says_nothing() -> None:
         ({"nan": "drop"}, "nan: must be 'skip', 'tag' or 'fail'"),
         ({"group_by": "model"}, "group_by: must be 'invocation'"),
         ({"map": {"a": "x"}}, "map.a: must be 'metric', 'param', 'tag', 'step', 'timestamp' or 'skip'"),
+        ({"map": ["a=tag", "a=skip"]}, "map: makes a a tag and a skip; keep one"),
         ({"map": ["a"]}, "map: must be COLUMN=KIND, with a kind such as metric, param or skip"),
         ({"tags": "a"}, "tags: must be a mapping of names to values"),
         ({"log_metrics": [["a"]]}, "log_metrics: must be text, a number or true or false"),
@@ -145,6 +146,14 @@ def test_an_empty_text_says_nothing() -> None:
 )  # fmt: skip
 def test_a_value_that_makes_no_sense_is_refused_in_words(config: dict[str, Any], said: str) -> None:
     assert refusal(config) == f"config: {said}"
+
+
+@pytest.mark.parametrize("kind", ["step", "timestamp"])
+def test_a_table_has_one_column_of_steps_and_one_of_times(kind: str) -> None:
+    assert (
+        refusal({"map": [f"a={kind}", f"b={kind}"]})
+        == f"settings: map makes a and b a {kind}; a table has one"
+    )
 
 
 def test_equal_names_that_disagree_are_refused() -> None:

@@ -111,7 +111,8 @@ def test_a_mistake_of_form_has_a_place(text: str) -> None:
 
 
 def test_a_forbidden_character_is_told() -> None:
-    assert refusal("a: \x00").startswith("f: a character that YAML does not allow, ")
+    assert refusal("a: \x00").startswith("f:1:4: a character that YAML does not allow, ")
+    assert refusal("ü: 1\nb: \x07").startswith("f:2:4: a character that YAML does not allow, ")
 
 
 def test_the_slower_parser_reads_the_same() -> None:
@@ -126,7 +127,7 @@ def test_the_slower_parser_reads_the_same() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
-    assert done.stdout == "{'a': [1, 2.5, 'text', 'text']} f:2: f: a characte\n"
+    assert done.stdout == "{'a': [1, 2.5, 'text', 'text']} f:2: f:1:4: a char\n"
 
 
 def test_the_deepest_allowed_nesting_is_read() -> None:

@@ -74,6 +74,15 @@ def test_a_folder_that_may_not_be_listed_is_an_error(
         artifacts.listing(run_at(uri))
 
 
+def test_a_folder_of_which_one_page_comes_for_ever_is_an_error(
+    artifacts: ChosenRoutes, workspace: Workspace
+) -> None:
+    workspace.spoil("/artifacts", 200, {"contents": [], "next_page_token": "again"}, times=999)
+
+    with pytest.raises(ApiError, match=r"listing the artifacts of run abc: the workspace gives one page for"):
+        artifacts.listing(run_at(VOLUME))
+
+
 @pytest.mark.parametrize("uri", [VOLUME, OLD])
 def test_a_file_that_may_not_be_read_is_an_error(
     artifacts: ChosenRoutes, workspace: Workspace, uri: str

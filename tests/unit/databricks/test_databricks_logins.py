@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clocks import Clock, Waits, conduct_of
 from databricks_standin.tokens import CLIENT, GITHUB_BEARER, JWT, PASSWORD, PAT, WORKSPACE_ID
 from databricks_standin.workspace import Workspace
+from fault_proxy import FaultProxy
+from faults import FAULTS
 
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import ApiError, SettingsError
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.targets.choice import choose
-from mlflow_rest_export.targets.databricks_azure import azure_cloud
-from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings
+from mlflow_rest_export.targets.databricks_tokens import DISCOVERY
 from mlflow_rest_export.tracking.rest import RestTracking
 
 MACHINE = {"DATABRICKS_CLIENT_ID": CLIENT[0], "DATABRICKS_CLIENT_SECRET": CLIENT[1]}
@@ -207,7 +209,7 @@ def test_a_token_in_a_file_is_read_at_every_exchange(workspace: Workspace, tmp_p
 def test_a_token_file_that_is_not_there_is_told(workspace: Workspace, tmp_path: Path) -> None:
     environment = {"DATABRICKS_OIDC_TOKEN_FILEPATH": str(tmp_path / "none")}
 
-    with pytest.raises(SettingsError, match=r"none cannot be read or is empty"):
+    with pytest.raises(SettingsError, match=r"none cannot be read: No such file"):
         asks(client(workspace, **environment))
 
 
@@ -269,9 +271,9 @@ def test_without_anything_else_the_command_line_is_asked_for_the_host(
     [
         (
             "echo 'cannot get access token: refresh token is invalid' >&2; exit 1",
-            "failed: cannot get .* auth login",
+            "failed with exit code 1: cannot get .* auth login",
         ),
-        ("exit 3", "failed: it said nothing"),
+        ("exit 3", "failed with exit code 3: it said nothing"),
         ("echo usage", "printed no token"),
         ("echo '[]'", "printed no token"),
     ],
@@ -323,21 +325,31 @@ def test_a_command_line_that_cannot_be_run_is_told(workspace: Workspace, tmp_pat
         asks(client(workspace, PATH=path))
 
 
-@pytest.mark.parametrize(
-    ("host", "named", "login"),
-    [
-        ("https://adb-1.2.azuredatabricks.net", "", "https://login.microsoftonline.com"),
-        ("https://adb-1.2.databricks.azure.us", "", "https://login.microsoftonline.us"),
-        ("https://adb-1.2.databricks.azure.cn", "", "https://login.chinacloudapi.cn"),
-        ("https://adb-1.2.azuredatabricks.net", "AzureUSGovernment", "https://login.microsoftonline.us"),
-        ("https://adb-1.2.azuredatabricks.net", "usgovernment", "https://login.microsoftonline.us"),
-        ("https://adb-1.2.databricks.azure.cn", "AzurePublicCloud", "https://login.microsoftonline.com"),
-    ],
-)
-def test_each_cloud_of_azure_has_its_login_service(host: str, named: str, login: str) -> None:
-    assert azure_cloud(WorkspaceSettings(host=host, azure_environment=named))[0] == login
+def test_a_workspace_that_tells_nothing_about_itself_in_time_costs_seconds(workspace: Workspace) -> None:
+    """Its answers to the two questions break off for ever; the clock moves only while somebody waits."""
+    clock = Clock()
+    waits = Waits(clock)
+    for ending in ("databricks-config", "oauth-authorization-server"):
+        workspace.spoil(ending, 503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "no"}, times=999)
+    variables = {"DATABRICKS_HOST": workspace.url, "DATABRICKS_ACCOUNT_ID": "of this test", **MACHINE}
+    target = choose("databricks", Connection(environment=variables))
+
+    asks(RestTracking(target, target.transport(conduct_of(clock, waits=waits))))
+
+    assert len(workspace.tokens.asked) == 1
+    assert DISCOVERY < sum(waits.seconds) <= 2 * DISCOVERY
 
 
-def test_an_unknown_cloud_of_azure_is_told() -> None:
-    with pytest.raises(SettingsError, match=r"ARM_ENVIRONMENT must be one of PUBLIC, USGOVERNMENT, CHINA"):
-        azure_cloud(WorkspaceSettings(azure_environment="GERMANY"))
+def test_a_workspace_that_hangs_up_on_the_question_is_asked_for_a_token_all_the_same(
+    workspace: Workspace,
+) -> None:
+    with FaultProxy(workspace.port) as proxy:
+        for path in ("databricks-config", "oauth-authorization-server"):
+            proxy.inject(FAULTS["reset_before"], path=path, times=10**6)
+        clock = Clock()
+        variables = {"DATABRICKS_HOST": proxy.url, "DATABRICKS_ACCOUNT_ID": "of that test", **MACHINE}
+        target = choose("databricks", Connection(environment=variables))
+
+        asks(RestTracking(target, target.transport(conduct_of(clock, waits=Waits(clock)))))
+
+    assert len(workspace.tokens.asked) == 1

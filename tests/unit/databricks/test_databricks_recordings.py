@@ -38,6 +38,7 @@ RUN = StoredRun(
     artifact_uri=f"dbfs:/databricks/mlflow-tracking/2000000000000001/{RUN_ID}/artifacts",
 )
 VOLUME = dataclasses.replace(RUN, artifact_uri="dbfs:/Volumes/main/ml/evals/1/r/artifacts")
+OLD = dataclasses.replace(RUN, artifact_uri="dbfs:/mine/1/r/artifacts")
 TOKEN = {"DATABRICKS_TOKEN": "dapi-of-the-fixture"}
 MACHINE = {"DATABRICKS_CLIENT_ID": "client-1", "DATABRICKS_CLIENT_SECRET": "dosecanary"}
 AZURE = {
@@ -198,6 +199,47 @@ def test_a_volume_is_written_listed_and_read(play: Play) -> None:
     assert b"".join(artifacts.read(VOLUME, "sub dir/a.json")) == b"abc"
 
 
+def test_what_cannot_be_replaced_in_a_volume_is_an_error(play: Play) -> None:
+    artifacts = play("artifacts/volume_taken").artifacts
+
+    with pytest.raises(ApiError, match=r"uploading a.json to run .* 409 ALREADY_EXISTS: The file") as caught:
+        artifacts.upload(VOLUME, "a.json", BytesContent(b"abc"))
+
+    assert caught.value.already_exists
+
+
+def test_files_go_to_the_old_file_system_and_come_back(play: Play) -> None:
+    artifacts = play("artifacts/dbfs").artifacts
+
+    artifacts.upload(OLD, "sub dir/a.json", BytesContent(b"abc"))
+    artifacts.upload(OLD, "empty", BytesContent(b""))
+
+    assert artifacts.listing(OLD) == {"sub dir/a.json": 3, "empty": 0}
+    assert b"".join(artifacts.read(OLD, "sub dir/a.json")) == b"abc"
+
+
+def test_an_old_folder_that_is_not_there_is_as_good_as_an_empty_one(play: Play) -> None:
+    artifacts = play("artifacts/dbfs_empty").artifacts
+
+    assert artifacts.listing(OLD) == artifacts.listing(OLD) == {}
+
+
+def test_a_signature_that_allows_no_writing_is_renewed_once_and_then_told(play: Play) -> None:
+    artifacts = play("artifacts/azure_read_only").artifacts
+
+    with pytest.raises(ApiError, match=r"403 AuthorizationPermissionMismatch: This request is") as caught:
+        artifacts.upload(RUN, "a.json", BytesContent(b"abc"))
+
+    assert "canary" not in str(caught.value)
+
+
+def test_an_experiment_is_restored_and_may_be_active_already(play: Play) -> None:
+    tracking = play("calls/experiment_restored").tracking
+
+    tracking.restore_experiment("2000000000000001")
+    tracking.restore_experiment("2000000000000001")
+
+
 LOGINS: dict[str, dict[str, str]] = {
     "logins/pat": TOKEN,
     "logins/basic": {"DATABRICKS_USERNAME": "user", "DATABRICKS_PASSWORD": "canary"},
@@ -259,6 +301,7 @@ ERRORS = {
     "errors/api_1_2": r"java.lang.IllegalArgumentException: not allowed",
     "errors/scim": r"answered 404.*Group not found",
     "errors/login_page": r"redirects to https://x.cloud.databricks.com/login.html; that is a login page",
+    "errors/relative_name": r"an invalid experiment name 'demo'. An experiment name must be an absolute path",
     "errors/wrong_id": r"Node ID 4072937019901104 does not exist",
     "errors/quota": r"QUOTA_EXCEEDED: .*; this is a quota of the host, so waiting does not help",
     "errors/quota_as_bad_request": r"BAD_REQUEST: .*; this is a quota of the host",

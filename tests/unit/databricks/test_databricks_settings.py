@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlflow_rest_export.errors import SettingsError
-from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings, normal_host, resolve
+from mlflow_rest_export.targets.databricks_settings import (
+    WorkspaceSettings,
+    normal_host,
+    profile_of_host,
+    resolve,
+)
 
 FILE = """\
 [DEFAULT]
@@ -161,12 +166,50 @@ def test_secrets_are_not_in_the_repr() -> None:
         ("HTTPS://X.Cloud.Databricks.com:443/?o=1", "https://x.cloud.databricks.com"),
         ("http://127.0.0.1:5611", "http://127.0.0.1:5611"),
         ("https://h:8443/a/b/", "https://h:8443"),
+        ("https://me:canary@h", "https://h"),
+        ("me:c@n@ry@h:8443", "https://h:8443"),
+        ("http://[::1]:5611/", "http://[::1]:5611"),
     ],
 )
 def test_hosts_are_written_one_way(given: str, host: str) -> None:
-    assert normal_host(given) == host
+    assert normal_host(given, "it") == host
 
 
-@given(st.text(alphabet="aB./?-", max_size=40))
-def test_writing_a_host_twice_changes_nothing(text: str) -> None:
-    assert normal_host(normal_host(text)) == normal_host(text)
+NO_HOSTS = [
+    "http://[::1",
+    "ftp://x",
+    "https://x:abc",
+    "https://x:99999",
+    "https://",
+    "//",
+    "me:canary@",
+    "a][",
+]
+
+
+@pytest.mark.parametrize("wrong", NO_HOSTS)
+def test_a_host_that_is_none_is_an_error_that_says_whose_and_quotes_nothing(
+    wrong: str, resolved: Resolve, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError, match=r"^DATABRICKS_HOST is no address such as") as caught:
+        resolved(DATABRICKS_HOST=wrong, DATABRICKS_TOKEN="t")
+    assert "canary" not in str(caught.value)
+
+    (tmp_path / ".databrickscfg").write_text(f"[DEFAULT]\nhost={wrong}\n[prod]\nhost={wrong}\n")
+    with pytest.raises(SettingsError, match=r"^host of the Databricks profile prod is no address") as caught:
+        resolved("prod", DATABRICKS_TOKEN="t")
+    assert "canary" not in str(caught.value)
+    with pytest.raises(SettingsError, match=r"^host of the Databricks profile DEFAULT is no address"):
+        resolved()
+    assert profile_of_host({}, str(tmp_path), "https://x") == ""
+
+
+@given(st.text(alphabet="aB./?-@:[]5", max_size=40) | st.text())
+def test_whatever_is_given_as_a_host_is_an_address_without_a_user_or_a_settings_error(text: str) -> None:
+    try:
+        host = normal_host(text, "it")
+    except SettingsError:
+        return
+
+    assert "@" not in host
+    assert normal_host(host, "it") == host

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from databricks_standin import stores
-from databricks_standin.contents import files_of
+from databricks_standin.bench import Bench
 from databricks_standin.stores import AZURE, GOOGLE, LAKE, S3
 from databricks_standin.tokens import PAT
 from databricks_standin.workspace import Workspace
@@ -14,54 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlflow_rest_export.artifacts import databricks as route
-from mlflow_rest_export.artifacts.chooser import ChosenRoutes
-from mlflow_rest_export.artifacts.databricks_parts import PartsUpload
-from mlflow_rest_export.artifacts.leases import Lease, Place
-from mlflow_rest_export.artifacts.routes_of import artifacts_of
 from mlflow_rest_export.artifacts.signed_uploads import upload
-from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.content import BytesContent, FileContent
-from mlflow_rest_export.errors import ApiError, Interrupted
-from mlflow_rest_export.network.conduct import Conduct
-from mlflow_rest_export.network.transport import Transport
-from mlflow_rest_export.targets.choice import choose
-from mlflow_rest_export.tracking.protocol import NewRun, StoredRun
-from mlflow_rest_export.tracking.rest import RestTracking
+from mlflow_rest_export.errors import ApiError
 
 KINDS = (S3, AZURE, LAKE, GOOGLE)
 DATA = random.Random(7).randbytes(100_000)
-
-
-class Bench:
-    """A client of a workspace with one run."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
-        environment = {"DATABRICKS_HOST": workspace.url, "DATABRICKS_TOKEN": PAT}
-        target = choose("databricks", Connection(environment=environment))
-        self.conduct = Conduct.ordinary(timeout=10)
-        self.tracking = RestTracking(target, target.transport(self.conduct))
-        self.artifacts: ChosenRoutes = artifacts_of(self.tracking)
-        self.run = self.new_run()
-
-    def new_run(self) -> StoredRun:
-        made = self.tracking.find_experiment("/Shared/x") or self.tracking.create_experiment("/Shared/x")
-        tags = {"mlflow_rest_export.owner": str(len(self.workspace.runs.runs))}
-        return self.tracking.create_run(
-            NewRun(experiment_id=made.experiment_id, run_name="r", start_time=1, tags=tags)
-        )
-
-    def stored(self, run: StoredRun | None = None) -> dict[str, bytes]:
-        return files_of(self.workspace, self.workspace.runs.runs[(run or self.run).run_id])
-
-    def lease(self, path: str) -> Lease:
-        databricks = route.DatabricksRoute(self.tracking, Transport(conduct=self.conduct))
-        place = databricks._ask("write", self.run, [path])[path]
-
-        def renew() -> Place:
-            return databricks._ask("write", self.run, [path])[path]
-
-        return Lease(Transport(conduct=self.conduct), place, renew=renew, doing="uploading")
 
 
 @pytest.fixture(params=KINDS)
@@ -238,6 +196,16 @@ def test_a_kind_of_store_may_come_as_its_number() -> None:
     assert info.as_place().store.value == LAKE
 
 
+def test_a_workspace_that_gives_one_page_for_ever_is_told(on_s3: Bench) -> None:
+    on_s3.workspace.spoil(
+        "credentials-for-write", 200, {"credential_infos": [], "next_page_token": "again"}, times=999
+    )
+
+    with pytest.raises(ApiError, match=r"where a of run .* is kept: the workspace gives one page for ever"):
+        on_s3.artifacts.upload(on_s3.run, "a", BytesContent(b"x"))
+    assert len(on_s3.workspace.calls("credentials-for-write")) == 2
+
+
 def test_an_unknown_kind_of_store_is_told(on_s3: Bench) -> None:
     on_s3.workspace.spoil(
         "credentials-for-write", 200, {"credential_infos": [{"type": "R2", "signed_uri": "canary"}]}
@@ -246,108 +214,6 @@ def test_an_unknown_kind_of_store_is_told(on_s3: Bench) -> None:
     with pytest.raises(ApiError, match=r"credential_infos.0.type") as caught:
         on_s3.artifacts.upload(on_s3.run, "a", BytesContent(b"x"))
     assert "canary" not in str(caught.value)
-
-
-def parts(bench: Bench, data: bytes = DATA, part: int = 30_000) -> PartsUpload:
-    store = Transport(conduct=bench.conduct)
-    return PartsUpload(bench.tracking, store, bench.run, "big", BytesContent(data), part=part)
-
-
-def test_a_large_file_goes_in_parts(on_s3: Bench) -> None:
-    parts(on_s3).run()
-
-    assert on_s3.stored() == {"big": DATA}
-    assert on_s3.workspace.files.completed == ["upload-1"]
-
-
-def test_the_route_chooses_parts_by_size(on_s3: Bench, tmp_path: Path) -> None:
-    file = tmp_path / "sparse"
-    with file.open("wb") as stream:
-        stream.truncate(route.PARTS_FROM)
-    on_s3.workspace.spoil(
-        "create-multipart-upload", 403, {"error_code": "PERMISSION_DENIED", "message": "no"}
-    )
-
-    with pytest.raises(ApiError, match=r"uploading big to run .* in parts: .* PERMISSION_DENIED"):
-        on_s3.artifacts.upload(on_s3.run, "big", FileContent(file, route.PARTS_FROM))
-
-
-def test_an_expired_part_is_renewed_by_itself(on_s3: Bench) -> None:
-    on_s3.workspace.stores.fleeting = 1
-
-    parts(on_s3).run()
-
-    assert on_s3.stored() == {"big": DATA}
-    assert len(on_s3.workspace.calls("get-presigned-upload-part-url")) == 1
-
-
-def test_a_part_that_is_refused_twice_aborts_the_upload(on_s3: Bench) -> None:
-    on_s3.workspace.stores.fleeting = 2
-
-    with pytest.raises(ApiError, match=r"part 1: .* 403 AccessDenied: Request has expired"):
-        parts(on_s3).run()
-
-    assert on_s3.workspace.stores.uploads == {}
-    assert on_s3.workspace.asked[-1].method == "DELETE"
-
-
-def test_a_signal_aborts_the_upload_too(on_s3: Bench) -> None:
-    class Stopping(BytesContent):
-        def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-            if start:
-                on_s3.conduct.stop.set()
-            return super().chunks(start, end)
-
-    upload = PartsUpload(
-        on_s3.tracking,
-        Transport(conduct=on_s3.conduct),
-        on_s3.run,
-        "big",
-        Stopping(DATA),
-        part=30_000,
-    )
-    with pytest.raises(Interrupted):
-        upload.run()
-
-    assert on_s3.workspace.stores.uploads == {}
-
-
-def test_an_abort_that_fails_hides_nothing(on_s3: Bench) -> None:
-    on_s3.workspace.stores.fleeting = 9
-
-    with pytest.raises(ApiError, match=r"part 1"):
-        parts(on_s3).run()
-
-    assert on_s3.workspace.stores.uploads == {"upload-1": {}}
-
-
-def test_a_lost_answer_to_the_last_call_is_settled_by_the_listing(on_s3: Bench) -> None:
-    upload = parts(on_s3)
-    upload.run()
-
-    upload._complete("upload-1", ["t"])  # what a second asking looks like
-
-    assert on_s3.stored() == {"big": DATA}
-
-
-def test_parts_that_could_not_be_joined_are_an_error(on_s3: Bench) -> None:
-    on_s3.workspace.spoil(
-        "complete-multipart-upload", 400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "parts"}
-    )
-
-    with pytest.raises(ApiError, match=r"in parts: .* INVALID_PARAMETER_VALUE: parts"):
-        parts(on_s3).run()
-
-    assert on_s3.stored() == {}
-    assert on_s3.workspace.stores.uploads == {}
-
-
-def test_too_few_places_for_the_parts_are_an_error(on_s3: Bench) -> None:
-    body = {"upload_id": "u", "upload_credential_infos": []}
-    on_s3.workspace.spoil("create-multipart-upload", 200, body)
-
-    with pytest.raises(ApiError, match=r"names too few places"):
-        parts(on_s3).run()
 
 
 def test_no_secret_is_in_the_repr_of_a_place(on_s3: Bench) -> None:

@@ -107,6 +107,36 @@ def test_an_address_takes_user_and_password_out_of_itself() -> None:
     assert target.base_url == HOST
 
 
+def test_an_address_takes_the_user_and_the_password_of_mlflow() -> None:
+    connection = Connection(username="token", password="dapi4", token="unused")
+
+    assert sent(choose(HOST, connection)).headers["Authorization"] == "Basic dG9rZW46ZGFwaTQ="
+
+
+@pytest.mark.parametrize("uri", ["https://[x.cloud.databricks.com", f"{HOST}:abc", "databricks://[::1"])
+def test_an_address_that_is_none_is_an_error_of_the_settings(uri: str) -> None:
+    with pytest.raises(SettingsError):
+        choose(uri, Connection(environment={"DATABRICKS_TOKEN": "t"}))
+
+
+def test_a_password_in_the_host_is_in_no_address_for_people() -> None:
+    target = choose(
+        "databricks", Connection(environment={**TOKEN, "DATABRICKS_HOST": "http://me:canary@127.0.0.1:1"})
+    )
+
+    assert (target.base_url, target.page) == ("http://127.0.0.1:1", "http://127.0.0.1:1/ml")
+    assert sent(target).headers["Authorization"] == "Bearer dapi1"
+
+
+def test_the_host_of_the_environment_wins_over_that_of_a_named_profile_as_in_the_sdk(tmp_path: Path) -> None:
+    (tmp_path / ".databrickscfg").write_text(f"[dev]\nhost={HOST}\ntoken=dapi8\n")
+    variables = {"DATABRICKS_HOST": "y.cloud.databricks.com"}
+    target = choose("databricks://dev", Connection(environment=variables, home=str(tmp_path)))
+
+    assert target.base_url == "https://y.cloud.databricks.com"
+    assert sent(target).headers["Authorization"] == "Bearer dapi8"
+
+
 def test_an_address_finds_its_profile(tmp_path: Path) -> None:
     (tmp_path / ".databrickscfg").write_text(
         f"[DEFAULT]\nhost=y.cloud.databricks.com\ntoken=a\n[x]\nhost={HOST}/\ntoken=dapi5\n"
@@ -125,10 +155,10 @@ def test_an_address_with_a_token_of_the_environment_needs_no_second_host() -> No
 
 
 def test_a_token_command_wins_over_all_other_credentials() -> None:
-    connection = Connection(environment=TOKEN, token_command="echo dapi6")
+    connection = Connection(environment=TOKEN, token_command=("echo", "dapi6"))
 
     assert sent(choose("databricks", connection)).headers["Authorization"] == "Bearer dapi6"
-    at_once = Connection(token_command="echo dapi6")
+    at_once = Connection(token_command=("echo", "dapi6"))
     assert sent(choose(HOST, at_once)).headers["Authorization"] == "Bearer dapi6"
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mlflow_rest_export import marks
 from mlflow_rest_export.content import BytesContent, FileContent
 from mlflow_rest_export.exporting.completion import is_complete, is_delivered, missing_files, missing_values
-from mlflow_rest_export.exporting.receipt import Receipt, complete, read_receipt, updating
+from mlflow_rest_export.exporting.receipt import NOTHING, Receipt, complete, read_receipt, updating
 from mlflow_rest_export.planning.plan import ExportPlan, FileFacts
 from mlflow_rest_export.records import Adjustment, Metric, RunStatus
 from mlflow_rest_export.tracking.files import FileTracking
@@ -35,10 +35,10 @@ def lacks(
     plan = plan_of(a_record(metrics=wanted), store)
     run = created(store, plan, "m")
     store.log_values(run.run_id, metrics=stored)
-    missing = list(missing_values(plan, store.get_run(run.run_id), store).metrics)
+    missing = list(missing_values(plan, store.get_run(run.run_id), store, NOTHING).metrics)
     store.log_values(run.run_id, metrics=missing)
     if again:
-        assert list(missing_values(plan, store.get_run(run.run_id), store).metrics) == []
+        assert list(missing_values(plan, store.get_run(run.run_id), store, NOTHING).metrics) == []
     return missing
 
 
@@ -66,7 +66,7 @@ def test_nan_equals_nan(store: FileTracking) -> None:
     run = created(store, plan, "m")
     store.log_values(run.run_id, metrics=points)
 
-    assert list(missing_values(plan, store.get_run(run.run_id), store).metrics) == []
+    assert list(missing_values(plan, store.get_run(run.run_id), store, NOTHING).metrics) == []
 
 
 def test_of_a_history_only_what_is_not_there_is_written(store: FileTracking) -> None:
@@ -164,12 +164,12 @@ def test_params_that_exist_with_another_value_are_kept_and_told(store: FileTrack
     run = created(store, plan, "m")
     store.log_values(run.run_id, params={"p": "old", "q": "2"}, tags={"t": "other"})
 
-    missing = missing_values(plan, store.get_run(run.run_id), store)
+    missing = missing_values(plan, store.get_run(run.run_id), store, NOTHING)
 
     assert missing.params == {"r": "3"}
     assert missing.tags == {"t": "u"}
     reason = "the run has this param; MLflow never changes one"
-    assert missing.adjustments == (Adjustment("param p", "new", "old", reason),)
+    assert missing.adjustments() == [Adjustment("param p", "new", "old", reason)]
 
 
 def ended(plan: ExportPlan, status: RunStatus, **tags: str) -> StoredRun:

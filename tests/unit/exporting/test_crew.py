@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -102,3 +104,51 @@ def test_a_keyboard_interrupt_between_steps_cancels_what_has_not_begun() -> None
         scene.run(KeyboardInterrupt())  # type: ignore[arg-type]
 
     assert len(scene.tried) < 3
+
+
+def crew_of(pool: ThreadPoolExecutor, workers: int) -> Crew:
+    scene = Scene()
+    return Crew(pool=pool, conduct=scene.conduct, on_failure=lambda _: None, workers=workers)
+
+
+def test_items_are_spread_over_the_workers_and_their_results_keep_the_order() -> None:
+    meeting = threading.Barrier(3, timeout=20)
+
+    def meet(number: int) -> int:
+        meeting.wait()
+        return number * number
+
+    with ThreadPoolExecutor(3) as pool:
+        assert crew_of(pool, 3).spread(meet, range(6)) == [0, 1, 4, 9, 16, 25]
+
+
+def test_the_first_failure_of_what_is_spread_ends_the_rest() -> None:
+    tried: list[int] = []
+
+    def fail(number: int) -> None:
+        tried.append(number)
+        raise PlanError("no")
+
+    with ThreadPoolExecutor(2) as pool, pytest.raises(PlanError):
+        crew_of(pool, 2).spread(fail, range(1000))
+
+    assert len(tried) <= 2
+
+
+def test_no_more_items_are_taken_than_there_are_workers() -> None:
+    """Thousands of files need no memory before their turn comes."""
+    taken: list[int] = []
+    done: list[int] = []
+    ahead: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(500):
+            taken.append(number)
+            ahead.append(len(taken) - len(done))
+            yield number
+
+    with ThreadPoolExecutor(2) as pool:
+        crew_of(pool, 2).spread(done.append, items())
+
+    assert len(done) == 500
+    assert max(ahead) <= 2

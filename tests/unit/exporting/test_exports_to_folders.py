@@ -18,7 +18,7 @@ from mlruns_stores import all_files
 from mlflow_rest_export import marks
 from mlflow_rest_export.artifacts.files import FileArtifacts
 from mlflow_rest_export.content import BytesContent, Content
-from mlflow_rest_export.errors import ApiError, Interrupted, SourceError, VerifyError
+from mlflow_rest_export.errors import ApiError, Interrupted, SourceError, StoreError, VerifyError
 from mlflow_rest_export.exporting import claims
 from mlflow_rest_export.exporting.exporter import Habits
 from mlflow_rest_export.exporting.file_facts import HASHED_UP_TO
@@ -29,6 +29,7 @@ from mlflow_rest_export.records import Artifact, Dataset, Metric, RunRecord, Run
 from mlflow_rest_export.tracking.protocol import StoredRun
 
 FILES = {"a.txt": b"aaa", "deep/b.txt": b"bbb", "empty": b""}
+MEND = " (export again to mend it)"
 HISTORY = [Metric("loss", 1 / step, START + step, step) for step in range(1, 4)]
 
 
@@ -78,7 +79,7 @@ def test_changed_data_goes_into_the_same_run(folder: Folder) -> None:
         "q": "1",
         "r": "1",
     }
-    assert [change.field for change in again.adjustments] == ["param p"]
+    assert [change.field for change in again.adjustments] == ["param p", "param q"]
     assert json.loads(folder.files()[marks.RECEIPT])["adjustments"][0]["field"] == "param p"
     assert folder.export(changed)[0].outcome is Outcome.UNCHANGED
 
@@ -314,7 +315,7 @@ def test_verify_names_what_was_changed_or_lost_since(folder: Folder) -> None:
     (result,) = careful.export(record)
 
     assert isinstance(result.error, VerifyError)
-    said = str(result.error).partition(": ")[2].split("; ")
+    said = str(result.error).partition(": ")[2].removesuffix(MEND).split("; ")
     assert said == [
         "param p is missing",
         "param q has another value",
@@ -348,7 +349,7 @@ def test_a_lost_single_value_is_told_with_what_stands_there(folder: Folder) -> N
 
     (result,) = careful.export(a_record())
 
-    assert str(result.error).endswith("metric acc is 0.25")
+    assert str(result.error).endswith(f"metric acc is 0.25{MEND}")
 
 
 def test_verify_excuses_where_and_by_whom_the_data_was_read_at_first(folder: Folder) -> None:
@@ -383,6 +384,86 @@ def test_what_verify_found_spoilt_is_sent_again_by_the_next_export(folder: Folde
     assert marked.status is RunStatus.FAILED
     assert mended.outcome is Outcome.EXPORTED
     assert folder.files()["a.txt"] == FILES["a.txt"]
+
+
+def test_what_verify_found_lost_or_damaged_since_is_mended_by_the_next_export(folder: Folder) -> None:
+    careful = replace(folder, habits=Habits(verify=True))
+    record = a_record(files=FILES)
+    careful.export(record)
+    run = folder.run()
+    place = folder.root / run.experiment_id / run.run_id / "artifacts"
+    (place / "a.txt").unlink()
+    (place / "deep/b.txt").write_bytes(b"xyz")
+
+    (found,) = careful.export(record)
+    marked = folder.run()
+    (mended,) = folder.export(record)
+
+    assert isinstance(found.error, VerifyError)
+    assert str(found.error).endswith(MEND)
+    assert (marked.status, marked.tags[marks.ERROR][:3]) == (RunStatus.FAILED, "run")
+    assert mended.outcome is Outcome.EXPORTED
+    assert {path: data for path, data in folder.files().items() if path != marks.RECEIPT} == FILES
+    assert careful.export(record)[0].outcome is Outcome.UNCHANGED
+
+
+class ReadOnly(FileArtifacts):
+    """A store that lets nobody write."""
+
+    def upload(self, run: StoredRun, path: str, content: Content) -> None:
+        del content
+        raise ApiError(f"storing {path} in run {run.run_id}: no", status=403)
+
+
+def test_whoever_may_not_write_is_told_what_verify_found(
+    folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    careful = replace(folder, habits=Habits(verify=True))
+    record = a_record(files=FILES)
+    careful.export(record)
+    run = folder.run()
+    (folder.root / run.experiment_id / run.run_id / "artifacts" / "a.txt").unlink()
+
+    (found,) = careful.export(record, artifacts=ReadOnly())
+
+    assert isinstance(found.error, VerifyError)
+    assert "could not be reopened: storing mlflow_rest_export/receipt.json" in caplog.text
+
+
+def test_of_an_evaluation_that_failed_what_verify_found_spoilt_is_sent_again(folder: Folder) -> None:
+    careful = replace(folder, habits=Habits(verify=True))
+    record = replace(a_record(files=FILES), status=RunStatus.FAILED)
+
+    (spoilt,) = careful.export(record, artifacts=Garbling())
+    (mended,) = folder.export(record)
+
+    assert isinstance(spoilt.error, VerifyError)
+    assert mended.outcome is Outcome.EXPORTED
+    assert folder.files()["a.txt"] == FILES["a.txt"]
+
+
+class Breaks(FileArtifacts):
+    """A store that is out of reach for one file, or for a complete receipt."""
+
+    def __init__(self, *, at: str) -> None:
+        self._at = at
+
+    def upload(self, run: StoredRun, path: str, content: Content) -> None:
+        if path == self._at and b"updating" not in b"".join(content.chunks()):
+            raise StoreError(f"storing {path}: out of reach")
+        super().upload(run, path, content)
+
+
+def test_exports_of_failed_evaluations_that_broke_off_in_turns_never_look_complete(folder: Folder) -> None:
+    one, other = (replace(a_record(files={"a.txt": text}), status=RunStatus.FAILED) for text in (b"1", b"2"))
+    folder.export(other)
+
+    for record, place in ((one, marks.RECEIPT), (other, "a.txt")):
+        assert folder.export(record, artifacts=Breaks(at=place))[0].outcome is Outcome.FAILED
+    (mended,) = folder.export(other)
+
+    assert mended.outcome is Outcome.EXPORTED
+    assert folder.files()["a.txt"] == b"2"
 
 
 def test_a_large_file_is_hashed_on_its_way_and_not_sent_again(folder: Folder, tmp_path: Path) -> None:
@@ -449,4 +530,28 @@ def test_verify_tells_a_few_differences_and_counts_the_others(folder: Folder) ->
 
     (result,) = careful.export(record)
 
-    assert str(result.error).endswith("param p9 is missing and 5 more")
+    assert str(result.error).endswith(f"param p9 is missing and 5 more{MEND}")
+
+
+def test_runs_with_many_files_make_waves_of_few_runs(folder: Folder) -> None:
+    """What is known of each file is kept until its wave is done, so a wave holds so many files only."""
+    read: list[str] = []
+
+    def records() -> Iterator[RunRecord]:
+        for name in "abcde":
+            read.append(name)
+            yield a_record(name, files={f"{number}.txt": b"x" for number in range(2)})
+
+    exporter = replace(folder, habits=Habits(files=4)).exporter()
+    seen = [len(read) for _ in exporter.export(records())]
+
+    assert seen == [2, 2, 4, 4, 5]
+
+
+def test_a_second_job_of_one_key_is_placed_although_its_parent_comes_later(folder: Folder) -> None:
+    parent = a_record("parent")
+    twice = [a_record("a"), a_record("a", parent=parent.key)]
+
+    results = folder.export(parent, *twice)
+
+    assert [result.error for result in results] == [None, None, None]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from folder_exports import START, a_record
 
-from mlflow_rest_export.exporting.grouping import grouped
+from mlflow_rest_export.exporting import grouping
 from mlflow_rest_export.records import Lookup, RunRecord, Unreadable
+
+
+def grouped(records: Iterable[RunRecord | Unreadable]) -> Iterator[RunRecord | Unreadable]:
+    return grouping.grouped(records, wanted=lambda _: True)
 
 
 def a_job(invocation: str, number: int, **tags: str) -> RunRecord:
@@ -57,3 +62,29 @@ def test_what_belongs_to_no_invocation_passes_as_it_is() -> None:
     others: list[RunRecord | Unreadable] = [a_record("x"), Unreadable("y", "why"), a_record("z")]
 
     assert list(grouped(others)) == others
+
+
+def test_a_job_that_cannot_be_read_parts_no_invocation() -> None:
+    failed = Unreadable("a.1", "it failed")
+
+    found = list(grouped([a_job("a", 0, model="x"), failed, a_job("a", 2, model="y"), Unreadable("z", "")]))
+
+    assert [record.label for record in found] == ["a", "a.0", "a.1", "a.2", "z"]
+    parent = found[0]
+    assert isinstance(parent, RunRecord)
+    assert parent.tags == {"invocation_id": "a"}
+    assert (parent.start_time, parent.end_time) == (START, START + 300)
+
+
+def test_an_invocation_that_comes_in_two_parts_has_one_parent() -> None:
+    found = list(grouped([a_job("a", 0), a_job("b", 0), a_job("a", 1)]))
+
+    assert [record.label for record in found] == ["a", "a.0", "b", "b.0", "a.1"]
+    assert isinstance(found[-1], RunRecord)
+    assert found[-1].parent_key == "nemo-launcher:a"
+
+
+def test_only_what_asks_for_a_parent_gets_one() -> None:
+    found = grouping.grouped([a_job("a", 0), a_job("b", 0)], wanted=lambda record: record.label == "b.0")
+
+    assert [record.label for record in found] == ["a.0", "b", "b.0"]

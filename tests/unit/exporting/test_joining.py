@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from clocks import Clock, Waits
-from folder_exports import a_record, created, plan_of
+from folder_exports import START, a_record, created, plan_of
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.errors import Interrupted
 from mlflow_rest_export.exporting import claims
 from mlflow_rest_export.exporting.joining import Fate, Joiner
 from mlflow_rest_export.exporting.owner import Owner
-from mlflow_rest_export.records import RunStatus
+from mlflow_rest_export.records import Metric, RunStatus
 from mlflow_rest_export.tracking.files import FileTracking
 from mlflow_rest_export.tracking.protocol import StoredRun
 
@@ -96,6 +97,32 @@ def test_a_run_of_another_tool_may_be_in_work(scene: Scene) -> None:
     assert scene.joiner.join(scene.plan, run).fate is Fate.BUSY
 
 
+def delivered_while_running(scene: Scene) -> StoredRun:
+    """A run that holds an export from another machine whole, of a source that is still growing."""
+    run = scene.run(ELSEWHERE)
+    scene.store.log_values(
+        run.run_id,
+        params=claims.kept("an older digest", ELSEWHERE),
+        tags={marks.DIGEST: "an older digest", marks.COMPLETE: "an older digest"},
+    )
+    return scene.store.get_run(run.run_id)
+
+
+def test_a_run_is_taken_over_at_once_when_it_is_running_only_since_its_source_is(scene: Scene) -> None:
+    joined = scene.joiner.join(scene.plan, delivered_while_running(scene))
+
+    assert joined.fate is Fate.OURS
+
+
+def test_somebody_who_has_claimed_such_a_run_for_newer_data_is_at_work_on_it(scene: Scene) -> None:
+    run = delivered_while_running(scene)
+    scene.store.log_values(run.run_id, params=claims.takeover(run, "a newer digest", ELSEWHERE))
+
+    joined = scene.joiner.join(scene.plan, scene.store.get_run(run.run_id))
+
+    assert joined.fate is Fate.BUSY
+
+
 def test_of_two_who_find_the_same_left_over_run_one_gets_it(scene: Scene) -> None:
     found = scene.run(Owner.of_this_process().mark())
     second = replace(scene.joiner, owner=Owner.of_this_process())
@@ -165,20 +192,26 @@ def test_the_minute_begins_when_somebody_was_first_seen_at_work(scene: Scene) ->
     assert scene.waits.seconds == []
 
 
-def test_every_visible_change_is_a_sign_of_life(scene: Scene) -> None:
+@pytest.mark.parametrize("kind", ["tag", "point"])
+def test_every_visible_change_is_a_sign_of_life(scene: Scene, kind: str) -> None:
     run = scene.run(ELSEWHERE)
     beat = scene.joiner.patience * 0.9 / scene.joiner.poll
 
     def work(number: int) -> None:
-        scene.store.log_values(run.run_id, tags={"beat": str(number)})
+        point = Metric("loss", math.nan, START + number, number)
+        if kind == "tag":
+            scene.store.log_values(run.run_id, tags={"beat": str(number)})
+        else:
+            scene.store.log_values(run.run_id, metrics=[point])
 
     scene.during = [
         (lambda number=number: work(number) if number % beat == 0 else None)  # type: ignore[misc]
         for number in range(int(3 * beat))
     ]
 
-    scene.joiner.wait(scene.plan, run, since=scene.clock.now)
+    joined = scene.joiner.wait(scene.plan, run, since=scene.clock.now)
 
+    assert joined.fate is Fate.OURS
     assert sum(scene.waits.seconds) > 3 * scene.joiner.patience * 0.9
 
 

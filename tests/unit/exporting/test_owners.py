@@ -9,10 +9,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from mlflow_rest_export.exporting.owner import UNTOLD, Life, Owner
+from mlflow_rest_export.exporting.owner import UNTOLD, Life, Owner, machine_of
 
 PRINT_MARK = (
     "from mlflow_rest_export.exporting.owner import Owner; print(Owner.of_this_process().mark(), flush=True);"
@@ -116,3 +117,14 @@ def test_a_process_of_somebody_else_is_there_though_it_cannot_be_signalled() -> 
     first = replace(ours, process=1, born=UNTOLD)
 
     assert ours.life_of(first.mark()) is Life.AT_WORK
+
+
+def test_machines_of_one_name_are_told_apart_by_the_system_that_runs_on_them(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_text("6d1c3a70-1\n")
+    other.write_text("0f4be3d2-2\n")
+
+    names = [machine_of("localhost", "pid:[4026531836]", boot) for boot in (one, other, tmp_path / "none")]
+
+    assert len(set(names)) == 3
+    assert machine_of("localhost", "pid:[4026531836]", one) == names[0]

@@ -22,7 +22,7 @@ from mlflow_rest_export.exporting.owner import Owner
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.records import Lookup, RunRecord, RunStatus
 from mlflow_rest_export.tracking.files import FileTracking
-from mlflow_rest_export.tracking.protocol import Experiment, NewRun, StoredRun
+from mlflow_rest_export.tracking.protocol import Each, Experiment, NewRun, StoredRun
 
 LOST = NoAnswer("searching for runs: host broke the connection", may_have_arrived=True)
 
@@ -42,10 +42,12 @@ class Troubled(FileTracking):
         self._after_create = after_create
         self.searches = 0
 
-    def find_runs(self, experiment_id: str, lookups: Sequence[Lookup]) -> Iterator[StoredRun]:
+    def find_runs(
+        self, experiment_id: str, lookups: Sequence[Lookup], *, each: Each = map
+    ) -> Iterator[StoredRun]:
         self.searches += 1
         self._before_search(self.searches)
-        return super().find_runs(experiment_id, lookups)
+        return super().find_runs(experiment_id, lookups, each=each)
 
     def create_run(self, new: NewRun) -> StoredRun:
         run = super().create_run(new)
@@ -310,8 +312,10 @@ class Laconic(FileTracking):
     def create_run(self, new: NewRun) -> StoredRun:
         return replace(super().create_run(new), tags={})
 
-    def find_runs(self, experiment_id: str, lookups: Sequence[Lookup]) -> Iterator[StoredRun]:
-        del experiment_id, lookups
+    def find_runs(
+        self, experiment_id: str, lookups: Sequence[Lookup], *, each: Each = map
+    ) -> Iterator[StoredRun]:
+        del experiment_id, lookups, each
         return iter(())
 
 
@@ -320,3 +324,49 @@ def test_our_own_run_takes_part_in_the_election_though_no_search_shows_it_yet(fo
 
     assert result.outcome is Outcome.EXPORTED
     assert folder.run().status is RunStatus.FINISHED
+
+
+class Twofold(FileTracking):
+    """A store in which a creation that was answered with an error, and repeated, has come to pass as well."""
+
+    def create_run(self, new: NewRun) -> StoredRun:
+        key = new.tags[marks.KEY]
+        runs = []
+        for number in (1, 2):
+            made = super().create_run(replace(new, tags={**new.tags, marks.KEY: f"{key}{number}"}))
+            super().log_values(made.run_id, tags={marks.KEY: key})
+            runs.append(self.get_run(made.run_id))
+        return max(runs, key=lambda run: run.run_id)
+
+
+def test_a_creation_that_failed_and_came_to_pass_all_the_same_is_our_own_run(folder: Folder) -> None:
+    (result,) = export(Twofold(folder.root), a_record(files={"a.txt": b"a"}))
+
+    assert (result.outcome, result.error) == (Outcome.EXPORTED, None)
+    assert folder.run().run_id == result.run_id
+    assert (folder.run().status, folder.run().params["p"]) == (RunStatus.FINISHED, "1")
+
+
+class Meeting(FileTracking):
+    """A folder asked search by search, as servers are, in which two searches wait for each other."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.both = threading.Barrier(2, timeout=20)
+
+    def find_runs(
+        self, experiment_id: str, lookups: Sequence[Lookup], *, each: Each = map
+    ) -> Iterator[StoredRun]:
+        def one(lookup: Lookup) -> list[StoredRun]:
+            self.both.wait()
+            return list(super(Meeting, self).find_runs(experiment_id, [lookup]))
+
+        return (run for found in each(one, lookups) for run in found)
+
+
+def test_the_searches_for_several_invocations_are_under_way_together(folder: Folder) -> None:
+    records = [replace(a_record(name), lookup=Lookup("invocation_id", name)) for name in ("a", "b")]
+
+    results = export(Meeting(folder.root), *records)
+
+    assert [result.outcome for result in results] == [Outcome.EXPORTED] * 2

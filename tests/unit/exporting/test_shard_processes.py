@@ -74,7 +74,8 @@ def test_the_tasks_of_a_slurm_array_share_the_backlog_whatever_their_numbers_are
     backlog: Path, tmp_path: Path
 ) -> None:
     store = tmp_path / "mlruns"
-    array = {"SLURM_ARRAY_TASK_MIN": "10", "SLURM_ARRAY_TASK_STEP": "5", "SLURM_ARRAY_TASK_COUNT": "3"}
+    numbers = {"MIN": "10", "MAX": "20", "STEP": "5", "COUNT": "3"}
+    array = {f"SLURM_ARRAY_TASK_{name}": value for name, value in numbers.items()}
 
     processes = [
         start(backlog, store, "slurm", {**array, "SLURM_ARRAY_TASK_ID": str(task)}) for task in (10, 15, 20)

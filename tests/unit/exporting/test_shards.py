@@ -13,6 +13,7 @@ from mlflow_rest_export.records import Unreadable
 ARRAY = {
     "SLURM_ARRAY_TASK_ID": "14",
     "SLURM_ARRAY_TASK_MIN": "10",
+    "SLURM_ARRAY_TASK_MAX": "16",
     "SLURM_ARRAY_TASK_STEP": "2",
     "SLURM_ARRAY_TASK_COUNT": "4",
 }
@@ -56,9 +57,41 @@ def test_slurm_outside_of_an_array_is_refused(name: str) -> None:
         shard_of("slurm", environment)
 
 
-def test_a_task_outside_of_its_array_is_refused() -> None:
-    with pytest.raises(SettingsError, match="task 99 is outside of its array of 4"):
-        shard_of("slurm", {**ARRAY, "SLURM_ARRAY_TASK_ID": "99"})
+@pytest.mark.parametrize("task", ["3", "7"])
+def test_an_array_with_gaps_is_refused_to_each_of_its_tasks(task: str) -> None:
+    """``sbatch --array=3,7`` counts two tasks, in steps of one."""
+    environment = {"ID": task, "MIN": "3", "MAX": "7", "STEP": "1", "COUNT": "2"}
+
+    with pytest.raises(SettingsError, match="2 tasks from 3 to 7 are an array with gaps"):
+        shard_of("slurm", {f"SLURM_ARRAY_TASK_{name}": value for name, value in environment.items()})
+
+
+@pytest.mark.parametrize("last", ["9", "10"])
+def test_an_array_may_end_within_a_step(last: str) -> None:
+    """``sbatch --array=1-10:4`` is 1, 5 and 9."""
+    environment = {"ID": "9", "MIN": "1", "MAX": last, "STEP": "4", "COUNT": "3"}
+
+    assert Shard(3, 3) == shard_of(
+        "slurm", {f"SLURM_ARRAY_TASK_{name}": value for name, value in environment.items()}
+    )
+
+
+def test_what_was_named_but_is_not_there_is_told_by_every_part() -> None:
+    lost, inside = (
+        Unreadable("no/such/file.json", ""),
+        [Unreadable(f"job {number}", "") for number in range(20)],
+    )
+
+    parts = [list(Shard(number, 2).of([lost, *inside], named={"no/such/file.json"})) for number in (1, 2)]
+
+    assert all(lost in part for part in parts)
+    assert sum(map(len, parts)) == 22
+
+
+@pytest.mark.parametrize("task", ["8", "13", "99"])
+def test_a_task_outside_of_its_array_is_refused(task: str) -> None:
+    with pytest.raises(SettingsError, match=f"task {task} is outside of its array of 4"):
+        shard_of("slurm", {**ARRAY, "SLURM_ARRAY_TASK_ID": task})
 
 
 def test_the_array_of_slurm_is_never_taken_without_asking() -> None:

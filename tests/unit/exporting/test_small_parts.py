@@ -48,6 +48,22 @@ def test_a_folder_is_a_store_and_so_is_a_server(tmp_path: Path) -> None:
     assert isinstance(server.artifacts, ChosenRoutes)
 
 
+def test_signs_of_life_wait_for_no_worker_and_spend_no_patience_of_the_export() -> None:
+    conduct = conduct_of(workers=1)
+    store = open_store("http://127.0.0.1:1", Connection(), conduct)
+    assert isinstance(store.tracking, RestTracking)
+    assert isinstance(store.signs, RestTracking)
+    ours, beside = store.tracking.transport.conduct, store.signs.transport.conduct
+
+    with ours.pace.turn(), beside.pace.turn():
+        beside.patience.progress()
+
+    assert (ours.patience.spent, beside.patience.spent) == (
+        "no good answer within 60 s",
+        "no progress for 10 s",
+    )
+
+
 def test_opening_a_store_asks_nobody_and_an_unknown_one_is_refused() -> None:
     with pytest.raises(SettingsError, match="no MLflow host is known"):
         open_store("gopher://h", Connection(), conduct_of())
@@ -195,7 +211,7 @@ def test_verify_tells_a_few_differences_and_counts_the_others(tmp_path: Path) ->
         verify(folder.store, FileArtifacts(), plan_of(record, folder.store), run.run_id, volatile=frozenset())
     said = str(told.value)
     assert said.startswith(f"run {run.run_id} differs from what was exported: param p00 is missing; ")
-    assert said.endswith("param p09 is missing and 6 more")
+    assert said.endswith("param p09 is missing and 6 more (export again to mend it)")
 
 
 def test_verify_tells_a_missing_tag_and_another_status(tmp_path: Path) -> None:
@@ -276,14 +292,14 @@ def test_a_refusal_that_has_nothing_to_do_with_the_election_is_told(tmp_path: Pa
     store = Refusing(tmp_path / "mlruns", ApiError("not allowed", status=403))
 
     with pytest.raises(ApiError, match="not allowed"):
-        write_values(store, job)
+        write_values(store, FileArtifacts(), job)
 
 
 def test_a_run_that_takes_the_claim_alone_is_ours_and_one_that_does_not_is_lost(tmp_path: Path) -> None:
     ours, lost = new_job(tmp_path / "one"), new_job(tmp_path / "other")
 
-    assert write_values(Refusing(tmp_path / "one", CONFLICT), ours)
-    assert not write_values(Refusing(tmp_path / "other", CONFLICT, CONFLICT), lost)
+    assert write_values(Refusing(tmp_path / "one", CONFLICT), FileArtifacts(), ours)
+    assert not write_values(Refusing(tmp_path / "other", CONFLICT, CONFLICT), FileArtifacts(), lost)
     assert FileTracking(tmp_path / "one").get_run(ours.stored().run_id).params["p"] == "1"
     assert FileTracking(tmp_path / "other").get_run(lost.stored().run_id).params == {}
 
@@ -300,6 +316,6 @@ def test_a_file_that_nobody_had_to_send_is_in_the_receipt_with_its_hash(tmp_path
 def test_a_receipt_is_taken_back_where_there_is_one(tmp_path: Path, uploads: bool) -> None:
     job = new_job(tmp_path / "mlruns")
     job.plan = replace(job.planned(), with_receipt=uploads)
-    distrust(FileArtifacts(), job)
+    distrust(FileTracking(tmp_path / "mlruns"), FileArtifacts(), job)
 
     assert (marks.RECEIPT in FileArtifacts().listing(job.stored())) is uploads

@@ -26,6 +26,7 @@ def failed(error: Exception) -> RunResult:
 
 def spool(root: Path) -> Spool:
     return Spool(
+        root=root,
         open_folder=lambda: Store(FileTracking(root), FileArtifacts()),
         conduct=Conduct.ordinary(),
         wishes=lambda _: WISHES,
@@ -38,6 +39,9 @@ def spool(root: Path) -> Spool:
         (OUTAGE, True),
         (NoAnswer("broke", may_have_arrived=True), True),
         *((ApiError("busy", status=status), True) for status in (408, 429, 500, 502, 503, 504)),
+        (ApiError("too much", status=400, code="ThrottlingException"), True),
+        (ApiError("no", status=503, reason="Artifact serving is disabled"), False),
+        (ApiError("no", status=500, code="QUOTA_EXCEEDED"), False),
         *((ApiError("no", status=status), False) for status in (400, 401, 403, 404, 501)),
         (SettingsError("no"), False),
         (SourceError("no"), False),
@@ -89,11 +93,11 @@ def test_where_the_folder_cannot_be_written_both_reasons_are_told(tmp_path: Path
     assert str(OUTAGE) in str(lost.error)
 
 
-def test_where_the_folder_cannot_be_opened_both_reasons_are_told() -> None:
+def test_where_the_folder_cannot_be_opened_both_reasons_are_told(tmp_path: Path) -> None:
     def refuse() -> Store:
         raise ExportError("no such folder")
 
-    closed = Spool(open_folder=refuse, conduct=Conduct.ordinary(), wishes=lambda _: WISHES)
+    closed = Spool(root=tmp_path, open_folder=refuse, conduct=Conduct.ordinary(), wishes=lambda _: WISHES)
     lost = closed.catch(RECORD, failed(OUTAGE))
 
     assert str(lost.error).startswith("no such folder; the run was to be spooled")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from folder_exports import WISHES, Folder, a_record
+from mlruns_stores import records
 
 from mlflow_rest_export.artifacts.files import FileArtifacts
 from mlflow_rest_export.connection import Connection
@@ -27,6 +28,7 @@ DOWN = NoAnswer("creating run x: nothing listens at host (connection refused)", 
 
 def spool_to(root: Path) -> Spool:
     return Spool(
+        root=root,
         open_folder=lambda: Store(FileTracking(root), FileArtifacts()),
         conduct=Conduct.ordinary(),
         wishes=lambda _: WISHES,
@@ -100,6 +102,28 @@ def test_a_run_that_cannot_be_spooled_is_told_with_why_it_was_to_be(tmp_path: Pa
     assert result.outcome is Outcome.FAILED
     assert "no such file" in str(result.error).lower()
     assert "connection refused" in str(result.error)
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_run_that_came_out_of_the_folder_stays_there_untouched(tmp_path: Path, ours: bool) -> None:
+    folder = Folder(tmp_path / "spool")
+    folder.export(a_record())
+    run = folder.run()
+    if not ours:
+        for path in folder.root.glob("*/*/tags/mlflow_rest_export.*"):
+            path.unlink()
+    before = contents(folder.root)
+    (record,) = records(folder.root)
+
+    result = spool_to(folder.root).catch(record, failed(DOWN))
+
+    assert (result.outcome, result.run_id, result.error) == (Outcome.SPOOLED, run.run_id, DOWN)
+    assert result.run_url == (folder.root / run.experiment_id / run.run_id).as_uri()
+    assert contents(folder.root) == before
 
 
 def test_hundreds_of_jobs_for_a_silent_server_take_no_longer_than_one() -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from mlflow_rest_export import mlruns_reading as reading
 from mlflow_rest_export.errors import SourceError, StoreError
 from mlflow_rest_export.records import Metric
-from mlflow_rest_export.tracking.point_files import FILES_AT_ONCE, PointSet, merge_points
-from mlflow_rest_export.tracking.points import fingerprint
+from mlflow_rest_export.tracking.point_files import FILES_AT_ONCE, merge_points
+from mlflow_rest_export.tracking.points import PointSet, fingerprint
 
 POINTS = st.lists(
     st.builds(

@@ -22,7 +22,7 @@ def test_scores_stand_with_their_standard_errors_and_other_statistics_have_no_ro
         "mmlu_score_micro_stderr": 0.02735819372780433,
     }
 
-    assert described("", scores, longest=5000) == (
+    assert described("", scores, fits=lambda _: True) == (
         "| metric | value ± standard error |\n"
         "|---|---|\n"
         "| `mmlu_score_macro` | 0.69044 |\n"
@@ -31,38 +31,40 @@ def test_scores_stand_with_their_standard_errors_and_other_statistics_have_no_ro
 
 
 def test_without_any_error_none_is_spoken_of() -> None:
-    assert described("", {"a": 1.0}, longest=5000) == "| metric | value |\n|---|---|\n| `a` | 1 |"
+    assert described("", {"a": 1.0}, fits=lambda _: True) == "| metric | value |\n|---|---|\n| `a` | 1 |"
 
 
 def test_the_users_own_text_stays_on_top_as_it_is() -> None:
     text = "# Llama\n\n* one\n* two"
 
-    assert described(text, {"a": 1.0}, longest=5000).startswith(f"{text}\n\n| metric |")
+    assert described(text, {"a": 1.0}, fits=lambda _: True).startswith(f"{text}\n\n| metric |")
 
 
 def test_the_error_in_a_folder_belongs_to_its_main_metric() -> None:
     scores = {"arith/match/accuracy": 0.75, "arith/match/stderr": 0.25, "arith/f1/mean": 0.5}
 
-    assert described("", scores, longest=5000).splitlines()[2:] == [
+    assert described("", scores, fits=lambda _: True).splitlines()[2:] == [
         "| `arith/match/accuracy` | 0.75 ± 0.25 |",
         "| `arith/f1/mean` | 0.5 |",
     ]
 
 
 def test_what_only_looks_like_a_statistic_is_a_score() -> None:
-    assert "`word_count`" in described("", {"word_count": 7.0}, longest=5000)
+    assert "`word_count`" in described("", {"word_count": 7.0}, fits=lambda _: True)
 
 
 def test_rows_that_do_not_fit_are_counted() -> None:
     scores = {f"m{number:03}": float(number) for number in range(ROWS + 2)}
 
-    assert described("", scores, longest=5000).endswith(f"| `m{ROWS - 1:03}` | {ROWS - 1} |\n\nand 2 more")
-    assert described("", scores, longest=70).endswith("| `m000` | 0 |\n\nand 51 more")
-    assert described("text", scores, longest=20) == "text"
+    assert described("", scores, fits=lambda _: True).endswith(
+        f"| `m{ROWS - 1:03}` | {ROWS - 1} |\n\nand 2 more"
+    )
+    assert described("", scores, fits=lambda text: len(text) <= 70).endswith("| `m000` | 0 |\n\nand 51 more")
+    assert described("text", scores, fits=lambda _: False) == "text"
 
 
 def test_no_scores_no_table() -> None:
-    assert described("text", {}, longest=5000) == "text"
+    assert described("text", {}, fits=lambda _: True) == "text"
 
 
 @given(
@@ -73,7 +75,7 @@ def test_no_scores_no_table() -> None:
 def test_it_never_grows_beyond_the_limit_and_begins_with_the_text(
     text: str, scores: dict[str, float], longest: int
 ) -> None:
-    whole = described(text, scores, longest=longest)
+    whole = described(text, scores, fits=lambda text: len(text) <= longest)
 
     assert len(whole) <= longest
     assert whole.startswith(text)

@@ -29,8 +29,13 @@ def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     source = ROOT / "fixtures" / "results" / "20261122_190618-4d4685867b13b968"
     shutil.copytree(source / job.name, job)
     for name in ("metadata.yaml", "run_config.yml"):  # the job's own stored settings are another's
-        document = job / "artifacts" / name
-        document.write_text(document.read_text().replace("mlflow:", "wandb:"))
+        stored = job / "artifacts" / name
+        stored.write_text(stored.read_text().replace("mlflow:", "wandb:"))
+    results = job / "artifacts" / "results.yml"  # the page filters by metrics that its own job has
+    document = yaml.safe_load(results.read_text())
+    scores = {"accuracy": {"value": 0.5, "stats": {}}}
+    document["results"]["tasks"]["page"] = {"metrics": {"page": {"scores": scores}}}
+    results.write_text(yaml.safe_dump(document))
     row = {"invocation_id": ID, "job_id": f"{ID}.0", "executor": "local", "data": {"output_dir": str(job)}}
     database = tmp_path / ".nemo-evaluator" / "exec-db" / "exec.v1.jsonl"
     database.parent.mkdir(parents=True)

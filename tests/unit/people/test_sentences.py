@@ -128,8 +128,9 @@ def test_a_port_at_which_something_else_answers(told: Told) -> None:
     with serving(say(200, "<html><head><title>Grafana</title></head></html>")) as server:
         assert told(*at(server), "--experiment-name", "n") == (
             "exit 1: "
-            "failed: scores.json: looking for the experiment 'n': a web page (\"Grafana\") came back in place of "
-            "MLflow's JSON; is the tracking URI right, with its path, and is it MLflow that listens there?"
+            "failed: scores.json: looking for the experiment 'n': a web page (\"Grafana\") came back from "
+            f"127.0.0.1:{server.port} in place of MLflow's JSON; is the tracking URI right, with its path, and is it "
+            "MLflow that listens there?"
         )
 
 

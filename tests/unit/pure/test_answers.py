@@ -201,10 +201,10 @@ def test_some_passing_faults_do_not_pass(error: ApiError, permanent: bool) -> No
 
 @pytest.mark.parametrize("body", [b"", b"200 OK", b" {} "])
 def test_an_empty_answer_is_fine_unless_it_was_asked_for(body: bytes) -> None:
-    assert json_of(Answer(200, {}, body), doing="d") == {}
+    assert json_of(Answer(200, {}, body), doing="d", host="h:1") == {}
     if body.strip() != b"{}":
         with pytest.raises(NotMlflow):
-            json_of(Answer(200, {}, body), doing="d", reads=True)
+            json_of(Answer(200, {}, body), doing="d", host="h:1", reads=True)
 
 
 @pytest.mark.parametrize(
@@ -218,8 +218,9 @@ def test_an_empty_answer_is_fine_unless_it_was_asked_for(body: bytes) -> None:
 )
 def test_what_came_in_place_of_json_is_described(body: bytes, said: str) -> None:
     with pytest.raises(NotMlflow, match="in place of MLflow's JSON") as error:
-        json_of(Answer(200, {}, body), doing="d")
+        json_of(Answer(200, {}, body), doing="d", host="h:1")
     assert said in str(error.value)
+    assert "from h:1" in str(error.value)
 
 
 @given(text=st.text(max_size=40))

@@ -80,7 +80,30 @@ def test_the_strictest_limits_are_within_those_of_every_server(version: Version 
     limits = for_server(version)
     for name in Limits.__slots__:
         strict, real = getattr(STRICTEST, name), getattr(limits, name)
-        if name in {"keys_share_folders", "paths_decoded_twice"}:
+        if name in {"keys_share_folders", "paths_decoded_twice", "lengths_in_bytes"}:
             assert strict >= real
         else:
             assert strict <= real
+
+
+@given(text=st.text("aé中🙂"), longest=st.integers(0, 40), in_bytes=st.booleans())
+def test_a_text_is_cut_to_its_length_without_breaking_a_character(
+    text: str, longest: int, in_bytes: bool
+) -> None:
+    limits = Limits(lengths_in_bytes=in_bytes)
+    cut = limits.cut(text, longest)
+
+    assert text.startswith(cut)
+    assert limits.length_of(cut) <= longest
+    if cut != text:
+        assert limits.length_of(text[: len(cut) + 1]) > longest  # one more would have been too many
+    assert limits.length_of("é中🙂") == (9 if in_bytes else 3)
+
+
+@pytest.mark.parametrize(
+    ("version", "known"), [(None, False), ((2, 22, 5), False), ((3, 5, 1), False), ((3, 17, 2), True)]
+)
+def test_servers_before_3_17_are_not_asked_for_files_of_any_name(
+    version: Version | None, known: bool
+) -> None:
+    assert for_server(version).names_come_back is known

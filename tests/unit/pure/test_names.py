@@ -41,7 +41,9 @@ def is_legal_key(key: str, limits: Limits) -> bool:
     on_disk = not limits.keys_share_folders or all(
         len(part.encode("utf-8", "replace")) <= 255 for part in key.split("/")
     )
-    return bool(key) and re.search(illegal, key) is None and unique and on_disk and len(key) <= limits.key
+    if not key or re.search(illegal, key) or not unique or not on_disk:
+        return False
+    return len(key.encode() if limits.lengths_in_bytes else key) <= limits.key
 
 
 def decoded(path: str) -> str:
@@ -189,10 +191,10 @@ def test_long_parts_are_cut_by_bytes_and_keep_their_ending(unit: str, length: in
     assert (part == name) == (len(name.encode()) <= 255)
 
 
-def keys_apart(raws: Sequence[str], limits: Limits = STRICTEST) -> dict[str, str]:
+def keys_apart(raws: Sequence[str], limits: Limits = STRICTEST, beside: Sequence[str] = ()) -> dict[str, str]:
     clean = partial(clean_key, limits=limits, verbatim=False)
     mark = partial(marked_key, limits=limits)
-    return apart(raws, clean, share_folders=limits.keys_share_folders, mark=mark)
+    return apart(raws, clean, share_folders=limits.keys_share_folders, mark=mark, beside=beside)
 
 
 def paths_apart(raws: Sequence[str], limits: Limits = STRICTEST) -> dict[str, str]:
@@ -221,6 +223,34 @@ def test_different_names_stay_different_whatever_becomes_of_them(raws: list[str]
 def test_names_do_not_depend_on_the_order_in_which_they_come(raws: list[str]) -> None:
     assert all(keys_apart(order) == keys_apart(raws) for order in permutations(raws))
     assert all(paths_apart(order) == paths_apart(raws) for order in permutations(raws))
+
+
+@given(first=CLOSE, then=CLOSE)
+def test_names_stay_out_of_the_way_of_those_that_are_there_and_keep_them_the_next_time(
+    first: list[str], then: list[str]
+) -> None:
+    there = list(keys_apart(first).values())
+    names = keys_apart(then, beside=there)
+    both = [*there, *names.values()]
+
+    assert not set(both) & folders(both)
+    assert len(set(names.values())) == len(names)
+    assert all(is_legal_key(name, STRICTEST) for name in names.values())
+    assert keys_apart(then, beside=both) == names
+    assert keys_apart(first, beside=there) == keys_apart(first)
+
+
+def test_a_name_that_is_there_is_kept_when_another_one_would_make_a_folder_of_it() -> None:
+    names = keys_apart(["acc", "acc/math"], beside=["acc"])
+
+    assert names["acc"] == "acc"
+    assert re.fullmatch(r"acc_math-[0-9a-f]{6}", names["acc/math"])
+
+
+def test_a_name_that_makes_way_changes_no_other() -> None:
+    alone = keys_apart(["b", "b/c"])
+
+    assert keys_apart(["b", "b/c", "a/b"], beside=["a", *alone.values()]).items() >= alone.items()
 
 
 @given(raws=CLOSE)

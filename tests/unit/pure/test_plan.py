@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from mlflow_rest_export import marks
 from mlflow_rest_export.content import BytesContent
 from mlflow_rest_export.errors import PlanError
 from mlflow_rest_export.limits import STRICTEST, Limits, for_server
+from mlflow_rest_export.planning.description import NOTE
 from mlflow_rest_export.planning.fitting import CUT
 from mlflow_rest_export.planning.plan import ExportPlan, FileFacts, Wishes, build
 from mlflow_rest_export.records import Adjustment, Dataset, Lookup, Metric, RunRecord, RunStatus
@@ -144,18 +146,31 @@ def test_a_value_over_the_limit_ends_up_whole_in_a_file(what: str, over: int) ->
         )
 
 
+@pytest.mark.parametrize(("length", "kept"), [(166, 166), (167, 163), (400, 163), (600, 163)])
+def test_a_value_is_cut_by_bytes_where_the_store_counts_them(length: int, kept: int) -> None:
+    limits = replace(NEWEST, param_value=500, lengths_in_bytes=True)
+    plan = made(replace(RECORD, params={"long": "中" * length}), limits=limits)
+
+    if length == kept:
+        assert (plan.params, plan.adjustments) == ({"long": "中" * length}, ())
+    else:
+        assert plan.params["long"] == "中" * kept + CUT
+        assert full_values(plan) == {"params": {"long": "中" * length}}
+        assert plan.adjustments[0].reason.startswith(f"{3 * length} bytes, the store keeps 500; whole in")
+
+
 def test_nobody_is_sent_to_a_file_that_is_not_uploaded() -> None:
     plan = made(replace(RECORD, params={"p": "x" * 300}), "f", log_artifacts=False)
 
     assert plan.files == ()
-    assert [change.reason for change in plan.adjustments] == ["300 characters, the store keeps 250"]
+    assert [change.reason for change in plan.adjustments] == ["300 bytes, the store keeps 250"]
 
 
-def test_our_own_files_of_an_earlier_export_are_not_passed_on() -> None:
+def test_a_file_of_full_values_that_came_along_is_kept_beside_ours() -> None:
     record = replace(RECORD, params={"p": "x" * 300})
     plan = made(record, marks.RECEIPT, marks.FULL_VALUES, "mine")
 
-    assert [file.path for file in plan.files] == ["mine", marks.FULL_VALUES]
+    assert [file.path for file in plan.files] == [marks.OTHER_FULL_VALUES, "mine", marks.FULL_VALUES]
     assert full_values(plan) == {"params": {"p": "x" * 300}}
 
 
@@ -176,7 +191,6 @@ def test_characters_that_no_store_keeps_are_taken_out_and_told() -> None:
         (("PASS@",), {"mmlu_pass_at_1"}),
         (("Score", "nothing"), {"mmlu_score_micro"}),
         (("mmlu",), {"mmlu_score_micro", "mmlu_pass_at_1"}),
-        (("nothing",), set()),
     ],
 )
 def test_log_metrics_keeps_what_contains_one_of_the_texts_in_any_case(
@@ -438,8 +452,54 @@ def test_the_digest_knows_everything_else() -> None:
     assert len(set(different)) == len(different)
 
 
-def test_a_digest_that_a_run_brings_along_is_kept() -> None:
-    assert made(replace(RECORD, digest="given"), tags={"more": "1"}).digest == "given"
+CARRIED = replace(
+    RECORD,
+    digest="given",
+    verbatim_names=True,
+    tags={**RECORD.tags, "t_at_g": "1", NOTE: "said\n\n| metric | value |"},
+)
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {},
+        {"run_name": RECORD.run_name, "description": "said", "nan": "skip", "experiment_name": "elsewhere"},
+        {"tags": {"t@g": "1"}, "extra_metadata": dict(RECORD.params), "log_metrics": ("",)},
+    ],
+)
+def test_a_digest_that_a_run_brings_along_is_kept_while_no_wish_changes_what_it_stands_for(
+    wishes: dict[str, Any],
+) -> None:
+    plan = made(CARRIED, **wishes)
+
+    assert plan.digest == "given"
+    assert plan.tags[NOTE] == CARRIED.tags[NOTE]
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {"run_name": "other"},
+        {"description": "other"},
+        {"tags": {"t@g": "2"}},
+        {"extra_metadata": {"new": "1"}},
+        {"log_metrics": ("nothing is called so",)},
+        {"log_artifacts": False},
+    ],
+)
+def test_a_digest_that_a_run_brings_along_does_not_hide_what_a_wish_changes(
+    wishes: dict[str, Any],
+) -> None:
+    plan = made(CARRIED, "f", **wishes)
+
+    assert plan.digest not in {"given", made(replace(CARRIED, digest=None), "f").digest}
+
+
+def test_a_run_that_was_delivered_without_files_keeps_its_digest_without_files() -> None:
+    bare = replace(CARRIED, without_files=True)
+
+    assert made(bare, log_artifacts=False).digest == made(bare).digest == "given"
 
 
 TEXT = st.text(max_size=12) | st.text("x", min_size=245, max_size=255)
@@ -460,7 +520,9 @@ def test_whatever_comes_fits_and_what_is_not_there_is_told(
     told = {change.field for change in plan.adjustments}
 
     for values_, longest in ((plan.params, STRICTEST.param_value), (plan.tags, STRICTEST.tag_value)):
-        assert all(len(key) <= 250 and len(value) <= longest for key, value in values_.items())
+        assert all(
+            len(key.encode()) <= 250 and len(value.encode()) <= longest for key, value in values_.items()
+        )
     sent = {point.key: point.value for point in plan.metrics}
     assert all(math.isfinite(value) for value in sent.values())
     for what, before, after in (("param", params, plan.params), ("metric", values, sent)):
@@ -468,3 +530,16 @@ def test_whatever_comes_fits_and_what_is_not_there_is_told(
             assert after.get(key) == value or f"{what} {key}" in told
     for key, value in {**record.tags, **wanted}.items():
         assert plan.tags.get(key) == value or f"tag {key}" in told or key == "mlflow.runName"
+
+
+def test_a_filter_that_keeps_no_metric_is_an_error_that_names_some() -> None:
+    record = replace(RECORD, metrics=[Metric(f"acc_{number}", 0.5, 1) for number in range(7)])
+
+    with pytest.raises(PlanError) as error:
+        made(record, log_metrics=("acuracy", "f1"))
+
+    assert str(error.value) == (
+        "log_metrics acuracy, f1: part of no metric's name; there are acc_0, acc_1, acc_2, acc_3, acc_4 "
+        "and 2 more"
+    )
+    assert made(replace(RECORD, metrics=()), log_metrics=("acuracy",)).metric_points == 0

@@ -41,7 +41,7 @@ def test_the_module_of_the_page_reads_the_result_of_the_page(tmp_path: Path, sui
 def test_the_module_of_the_page_tells_what_is_wrong(tmp_path: Path, suite: ModuleType) -> None:
     path = written(tmp_path, "scores.json", {"benchmark_suite": "s", "tasks": 3})
 
-    assert reason(suite.read, path) == f"{path}: tasks: input should be a valid dictionary"
+    assert reason(suite.read, path) == f"{path}: tasks: it should be an object"
 
 
 def test_the_page_is_short() -> None:

@@ -25,7 +25,7 @@ from result_samples import (
 
 from mlflow_rest_export.errors import SettingsError, SourceError
 from mlflow_rest_export.records import RunRecord, Unreadable
-from mlflow_rest_export.sources import detection, folders
+from mlflow_rest_export.sources import detection, folders, selection
 from mlflow_rest_export.sources.options import ReadOptions
 
 LAUNCHER = next((SAMPLES.parent / "results").glob("*-4d4685867b13b968"))
@@ -75,7 +75,7 @@ def test_a_folder_gives_all_its_results_in_one_order() -> None:
     assert keys(SAMPLES) == [
         *["eee"] * 2,
         "helm",
-        *["inspect"] * 2,
+        *["inspect"] * 3,
         "junit",
         *["lighteval"] * 2,
         "lm-eval",
@@ -87,15 +87,20 @@ def test_a_run_folder_of_several_bundles_gives_each() -> None:
     assert keys(BUNDLES) == ["nemo-bundle", "nemo-bundle"]
 
 
+def selected(*paths: Path) -> list[RunRecord | Unreadable]:
+    things = [str(path) for path in paths]
+    return list(selection.read(things, ReadOptions(), format_name="auto", exec_db=Path("none")))
+
+
 def test_one_result_is_given_once_however_often_it_lies_there(tmp_path: Path) -> None:
     copied(LM_EVAL, tmp_path / "a")
     copied(LM_EVAL, tmp_path / "b")
 
-    assert len(read(tmp_path, tmp_path / "a", LM_EVAL, LM_EVAL)) == 1
+    assert len(selected(tmp_path, tmp_path / "a", LM_EVAL, LM_EVAL)) == 1
 
 
 def test_both_forms_of_a_log_are_one_result() -> None:
-    assert keys(INSPECT_EVAL, INSPECT_JSON) == ["inspect"]
+    assert [found.label for found in selected(INSPECT_EVAL, INSPECT_JSON)] == [str(INSPECT_EVAL)]
 
 
 def test_two_versions_of_one_result_are_not_mixed(tmp_path: Path) -> None:
@@ -103,12 +108,23 @@ def test_two_versions_of_one_result_are_not_mixed(tmp_path: Path) -> None:
     log["results"]["scores"][0]["metrics"]["accuracy"]["value"] = 1
     path = written(tmp_path, "scored.json", log)
 
-    first, second = read(INSPECT_JSON, path)
+    first, second = selected(INSPECT_JSON, path)
 
     assert isinstance(first, RunRecord)
     assert isinstance(second, Unreadable)
     assert second.reason == (
         f"{path}: the same evaluation as {INSPECT_JSON}, with other values; export them one at a time"
+    )
+
+
+def test_columns_are_no_matter_of_other_formats_than_tables() -> None:
+    options = ReadOptions(columns={"acc": "metric"})
+
+    (found,) = selection.read([str(LM_EVAL)], options, format_name="auto", exec_db=Path("none"))
+
+    assert found == Unreadable(
+        str(LM_EVAL),
+        f"{LM_EVAL}: --map names columns of tables, and this is none; leave it out or say --format table",
     )
 
 
@@ -150,6 +166,106 @@ def test_a_broken_result_in_a_folder_is_told_not_passed_over(tmp_path: Path, nam
     assert len(read(tmp_path)) == 2
 
 
+def broken(sample: Path, **members: object) -> dict[str, Any]:
+    return {**document(sample), **members}
+
+
+BROKEN: list[tuple[str, dict[str, Any], str]] = [
+    ("lm-eval", broken(LM_EVAL, results=[1]), "results: it should be an object"),
+    ("lm-eval", broken(LM_EVAL, results=None), "results: it should be an object"),
+    ("eee", broken(EEE, evaluation_results={}), "evaluation_results: it should be a list"),
+    ("inspect", broken(INSPECT_JSON, eval=None), "eval: it should be an object"),
+    ("nemo-bundle", broken(BUNDLE, benchmark=[]), "benchmark: it should be an object"),
+    ("lighteval", broken(LIGHTEVAL, config_general="x"), "config_general: it should be an object"),
+    ("lighteval", broken(LIGHTEVAL, results=3), "results: it should be an object"),
+]
+
+
+@pytest.mark.parametrize(("form", "content", "said"), BROKEN)
+def test_a_broken_result_of_a_known_format_never_becomes_a_table(
+    form: str, content: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    path = written(tmp_path, "a.json", content)
+
+    assert reasons(path) == reasons(path, form=form) == reasons(tmp_path) == [f"{path}: {said}"]
+
+
+def test_a_log_whose_version_is_a_text_is_a_log(tmp_path: Path) -> None:
+    assert keys(written(tmp_path, "a.json", broken(INSPECT_JSON, version="2"))) == ["inspect"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"results": 0.5, "git_hash": "abc"},
+        {"benchmark": "mmlu", "run_id": "1", "config_hash": "2", "acc": 1},
+        {"version": 1, "eval": 0.5, "status": "ok"},
+    ],
+)
+def test_a_table_may_have_columns_that_are_called_like_members_of_results(
+    row: dict[str, object], tmp_path: Path
+) -> None:
+    assert keys(written(tmp_path, "a.json", row)) == ["table"]
+
+
+def test_a_results_yml_that_holds_something_else_is_told(tmp_path: Path) -> None:
+    path = written(tmp_path, "results.yml", "results: 3\n")
+
+    (said,) = reasons(path)
+    assert "holds no results" in said
+
+
+@pytest.mark.parametrize("name", ["eval-2-y.json", "results_1.json", "run_spec.json"])
+def test_what_is_called_like_a_result_and_is_of_no_format_is_told(name: str, tmp_path: Path) -> None:
+    copied(LM_EVAL, tmp_path / "good")
+    path = written(tmp_path, name, {"fine": 1})
+
+    (said,) = reasons(tmp_path)
+    assert said.startswith(f"{path}: its format is not known")
+
+
+def test_results_of_other_formats_than_the_one_asked_for_are_no_mistakes(tmp_path: Path) -> None:
+    copied(LM_EVAL, tmp_path)
+    written(tmp_path, "results_2026-01-01T00-00-00.json", document(LIGHTEVAL))
+
+    assert keys(tmp_path, form="lm-eval") == ["lm-eval"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", 'model,acc\n"m,0.5\n', ":2: unexpected end of data"),
+        ("a.csv", "model,acc\nm\n", ":2: 1 cells stand below 2 columns"),
+        ("a.csv", "model,acc\nm,0.5\n".encode("utf-16"), ":1:1: the file is not UTF-8 text"),
+        ("a.csv", "a,b\n", ": it has no column of numbers"),
+        ("a.jsonl", '{"acc":', ":1: the file ends in the middle"),
+        ("a.yaml", "acc: 1\n---\nacc: 2\n", ":2:1: "),
+        ("a.yaml", "acc: !!python/object:os.system 1\n", ":1:"),
+        ("a.json", '{"a": {"b": 1}, "a/b": 2}', ': "a/b" stands twice'),
+        ("a.json", b"\xff\xfe{", ":1:1: the file is not UTF-8 text"),
+        ("a.xml", "<!DOCTYPE a><testsuite/>", ": it has a document type declaration, which results have not"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why_without_a_format_named(
+    name: str, content: str | bytes, said: str, tmp_path: Path
+) -> None:
+    path = written(tmp_path, name, content)
+
+    (reason,) = reasons(path)
+    assert reason.startswith(f"{path}{said}")
+
+
+def test_large_results_are_recognised_wherever_their_marks_stand(tmp_path: Path) -> None:
+    scores = {f"task{number:05d}": {"alias": "x" * 150, "acc,none": 0.5} for number in range(15_000)}
+    log = document(INSPECT_JSON)
+    first = {"version": 2, "samples": [{"text": "x" * (3 << 20)}]}
+
+    many = written(tmp_path, "a.json", {**document(LM_EVAL), "results": scores})
+    late = written(tmp_path, "b.json", first | {key: log[key] for key in log if key != "samples"})
+
+    assert keys(many, late) == ["lm-eval", "inspect"]
+
+
 def test_a_file_that_is_only_called_like_a_result_is_passed_over(tmp_path: Path) -> None:
     copied(LM_EVAL, tmp_path)
     written(tmp_path, "results_summary.json", {"fine": 1})
@@ -179,7 +295,7 @@ def test_a_file_of_no_known_form_says_what_can_be_said(tmp_path: Path) -> None:
 def test_with_a_format_named_its_own_reason_is_given(tmp_path: Path) -> None:
     path = written(tmp_path, "a.json", {"results": 3})
 
-    assert reasons(path, form="lm-eval") == [f"{path}: results: input should be a valid dictionary"]
+    assert reasons(path, form="lm-eval") == [f"{path}: results: it should be an object"]
 
 
 def test_an_unknown_format_is_a_mistake_of_the_settings() -> None:
@@ -215,7 +331,7 @@ def test_links_inside_a_folder_and_to_it_are_fine(tmp_path: Path) -> None:
     (tmp_path / "home" / "again.json").symlink_to(tmp_path / "home" / "below" / LM_EVAL.name)
     (tmp_path / "link").symlink_to(tmp_path / "home")
 
-    (record,) = read(tmp_path / "link")
+    (record,) = selected(tmp_path / "link")
     assert record.label == str(tmp_path / "link" / "again.json")
 
 
@@ -249,3 +365,24 @@ def test_a_folder_is_walked_within_bounds(tmp_path: Path) -> None:
 def test_a_path_that_no_system_takes_is_told() -> None:
     (said,) = reasons(Path("a" * 5000))
     assert said.endswith("file name too long")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", ": the file is empty"),
+        (b"results: {a: [1\n", ":2:1: "),
+        (b"\x00\xff\xfe\x01", ":1:2: the file is not UTF-8 text"),
+        (b"a: 1\nb: \x07\n", ":2:4: a character that YAML does not allow"),
+    ],
+)
+def test_a_broken_yaml_file_of_any_name_is_told_with_its_place(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "foo.yml"
+    path.write_bytes(content)
+
+    (found,) = detection.read([path], ReadOptions())
+
+    assert isinstance(found, Unreadable)
+    assert found.reason.startswith(f"{path}{said}")

@@ -8,7 +8,7 @@ from mlflow_rest_export.sources import every_eval_ever
 
 
 def scored(name: str = "IFEval", score: object = 0.4486, **members: object) -> dict[str, object]:
-    return {"evaluation_name": name, "score_details": {"score": score}, **members}
+    return {"evaluation_name": name, "score_details": {"score": score}} | members
 
 
 def small(*results: object, **members: object) -> dict[str, object]:
@@ -104,9 +104,53 @@ def test_uncertainty_stands_beside_the_score(tmp_path: Path) -> None:
 def test_two_scores_of_one_name_both_arrive(tmp_path: Path) -> None:
     record = one(every_eval_ever.read, written(tmp_path, "a.json", small(scored(), scored(score=0.5))))
 
-    assert values(record) == {"IFEval/score": 0.4486, "IFEval/score-2": 0.5}
+    assert values(record) == {"IFEval/score": 0.4486, "IFEval-2/score": 0.5}
     (note,) = record.adjustments
-    assert (note.field, note.before, note.after) == ("metric IFEval/score", "0.5", "IFEval/score-2")
+    assert (note.field, note.before, note.after) == ("evaluation IFEval", "score", "IFEval-2")
+
+
+def test_results_that_differ_in_their_settings_alone_both_arrive_with_them(tmp_path: Path) -> None:
+    settings = [{"generation_args": {"temperature": heat}} for heat in (0.1, 0.9)]
+    results = [scored(score=0.5, generation_config=each) for each in settings]
+    path = written(tmp_path, "a.json", small(*results))
+
+    record = one(every_eval_ever.read, path)
+
+    assert values(record) == {"IFEval/score": 0.5, "IFEval-2/score": 0.5}
+    assert record.params["IFEval.generation_args.temperature"] == "0.1"
+    assert record.params["IFEval-2.generation_args.temperature"] == "0.9"
+
+
+def test_results_of_one_name_on_two_datasets_are_told_apart_by_them(tmp_path: Path) -> None:
+    metric = [{"metric_config": {"metric_name": name}} for name in ("acc", "f1")]
+    results = [
+        scored("mmlu", 0.5, source_data={"dataset_name": name}, **each)
+        for name in ("law", "math")
+        for each in metric
+    ]
+
+    record = one(every_eval_ever.read, written(tmp_path, "a.json", small(*results)))
+
+    assert values(record) == dict.fromkeys(
+        ["mmlu-law/acc", "mmlu-law/f1", "mmlu-math/acc", "mmlu-math/f1"], 0.5
+    )
+    assert [data.name for data in record.datasets] == ["law", "math"]
+
+
+def test_the_number_of_samples_stands_once_beside_several_metrics(tmp_path: Path) -> None:
+    results = [
+        scored(
+            metric_config={"metric_name": name},
+            score_details={"score": 1, "uncertainty": {"num_samples": count}},
+        )
+        for name, count in (("a", 9), ("b", 9), ("c", 8))
+    ]
+
+    record = one(every_eval_ever.read, written(tmp_path, "a.json", small(*results)))
+
+    assert values(record)["IFEval/n_samples"] == 9
+    assert values(record)["IFEval/n_samples-2"] == 8
+    assert len(record.adjustments) == 1
 
 
 def test_evaluations_become_children_and_times_span_them(tmp_path: Path) -> None:
@@ -133,4 +177,4 @@ def test_a_missing_member_is_told(tmp_path: Path) -> None:
 
     said = reason(every_eval_ever.read, path)
 
-    assert said == f"{path}: evaluation_results.0.evaluation_name: field required"
+    assert said == f"{path}: evaluation_results.0.evaluation_name: it is missing"

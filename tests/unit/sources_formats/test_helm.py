@@ -117,7 +117,7 @@ def test_missing_and_wrong_files_are_told(run: Path) -> None:
     written(run, "stats.json", [{"name": "em"}])
     (unreadable,) = helm.read(run, ReadOptions())
     assert getattr(unreadable, "reason", "").startswith(
-        f"{run / 'stats.json'}: stats.0.name: input should be"
+        f"{run / 'stats.json'}: stats.0.name: it should be an object"
     )
 
     (run / "stats.json").unlink()

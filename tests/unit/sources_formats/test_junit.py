@@ -116,5 +116,26 @@ def test_a_file_is_recognised_by_its_outermost_element(tmp_path: Path, content: 
     assert not junit.recognises(tmp_path)
 
 
+def test_suites_without_counts_have_those_of_the_suites_inside(tmp_path: Path) -> None:
+    inner = "<testsuite name='b'><testcase/><testcase><failure/></testcase></testsuite>"
+    told = "<testsuite name='c' tests='5'/>"
+    path = written(tmp_path, "a.xml", f"<testsuite name='a'><testcase/>{inner}{told}</testsuite>")
+
+    found = values(one(junit.read, path))
+
+    assert (found["a/tests"], found["b/tests"], found["c/tests"]) == (8, 2, 5)
+    assert (found["tests"], found["failures"]) == (8, 1)
+
+
+def test_a_property_that_is_repeated_arrives_with_each_value(tmp_path: Path) -> None:
+    pairs = "".join(f"<property name='p' value='{value}'/>" for value in "vwv")
+    path = written(tmp_path, "a.xml", f"<testsuite name='a'><properties>{pairs}</properties></testsuite>")
+
+    record = one(junit.read, path)
+
+    assert record.params == {"a.p": "v", "a.p-2": "w"}
+    assert [note.before for note in record.adjustments] == ["w"]
+
+
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     assert "no such file" in reason(junit.read, tmp_path / "a.xml")

@@ -139,4 +139,4 @@ def test_only_results_of_lighteval_are_recognised(tmp_path: Path) -> None:
 def test_a_wrong_type_is_told_with_its_place(tmp_path: Path) -> None:
     path = written(tmp_path, "r.json", small(config_general=[]))
 
-    assert reason(lighteval.read, path) == f"{path}: config_general: input should be a valid dictionary"
+    assert reason(lighteval.read, path) == f"{path}: config_general: it should be an object"

@@ -225,6 +225,4 @@ def test_very_many_mistakes_cost_no_more_than_one(tmp_path: Path) -> None:
 def test_a_wrong_type_is_told_with_its_place(tmp_path: Path) -> None:
     path = written(tmp_path, "r.json", small(results={"gsm8k": 3}, versions=7))
 
-    assert reason(lm_eval.read, path) == (
-        f"{path}: results.gsm8k: input should be a valid dictionary (and 1 more)"
-    )
+    assert reason(lm_eval.read, path) == (f"{path}: results.gsm8k: it should be an object (and 1 more)")

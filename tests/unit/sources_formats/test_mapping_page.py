@@ -1,4 +1,7 @@
-"""Holds ``docs/mapping.md`` against the genuine files: each value has a row and is where the row says."""
+"""Holds ``docs/mapping.md`` against the genuine files, and against documents with every field.
+
+Each value has a row and is where the row says, and nothing is exported that no row tells.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from result_every_field import EVERY_FIELD
 from result_samples import SAMPLES
 
 from mlflow_rest_export.records import RunRecord
@@ -91,7 +95,7 @@ def leaves(value: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str,
     for key, deeper in inner:
         if isinstance(deeper, (dict, list)):
             yield from leaves(deeper, (*above, key))
-        elif not (deeper is None or (isinstance(deeper, str) and deeper.lower() in ABSENT)):
+        elif deeper is not None and deeper != "":
             yield (*above, key), deeper
 
 
@@ -126,9 +130,42 @@ def named(value: object) -> str:
 def test_every_value_has_a_row_and_is_where_it_says(title: str, sample: Path, rows: list[Row]) -> None:
     (record,) = detection.read([sample], ReadOptions(), format=title)
     assert isinstance(record, RunRecord)
+    check(record, document(sample), rows)
+
+
+@pytest.mark.parametrize("title", EVERY_FIELD)
+def test_every_field_that_an_evaluator_may_write_is_where_the_page_says(title: str, tmp_path: Path) -> None:
+    path = tmp_path / "results_2026-01-01T00-00-00.json"
+    path.write_text(json.dumps(EVERY_FIELD[title]))
+    (record,) = detection.read([path], ReadOptions())
+    assert isinstance(record, RunRecord)
+    (rows,) = (rows for name, _, rows in sections() if name == title)
+
+    told = check(record, EVERY_FIELD[title], rows)
+
+    names = [("metric", point.key) for point in record.metrics]
+    names += [("param", name) for name in record.params] + [("tag", name) for name in record.tags]
+    assert [name for name in names if not any(explains(each, *name) for each in told | COMMON)] == []
+
+
+COMMON = {("param", "model_id"), ("tag", "model"), ("tag", "harness"), ("tag", "task_name")}
+
+
+def explains(told: tuple[str, str], kind: str, name: str) -> bool:
+    """Say whether a row that puts something under a name is about this one, or about the list above it."""
+    pattern = "".join(
+        {"[": "(?:", "]": ")?"}.get(piece, ".*" if piece.startswith("<") else re.escape(piece))
+        for piece in re.split(r"(<[^>]+>|[\[\]])", told[1])
+    )
+    return told[0] == kind and (re.fullmatch(pattern, name) is not None or told[1].startswith(f"{name}."))
+
+
+def check(record: RunRecord, content: Any, rows: list[Row]) -> set[tuple[str, str]]:
+    """Find each value where its row says; give the kinds and names that the rows tell."""
     used = set()
+    told: set[tuple[str, str]] = set()
     task = record.tags.get("task_name", "")
-    for place, value in leaves(document(sample)):
+    for place, value in leaves(content):
         row, found = next((row, found) for row in rows if (found := row.matches(place)) is not None)
         used.add(row)
         landings = re.findall(r"(metric|param|tag) `([^`]+)`", row.lands)
@@ -136,16 +173,24 @@ def test_every_value_has_a_row_and_is_where_it_says(title: str, sample: Path, ro
         assert (row.lossless == "yes") == bool(
             landings or not row.lands.startswith(("file", "start", "end"))
         ), row
+        if landings and landings[0][0] == "metric" and isinstance(value, str) and value.lower() in ABSENT:
+            continue
         for kind, template in landings:
-            if "several trials" in row.lands:
+            if "several trials" in row.lands or ("when it is true" in row.lands and value is False):
                 continue
-            known = {"task": task, "suite": task, **found} if task else found
+            known = {"task": task, "suite": task, **found} if task and "key" not in found else found
+            told.add((kind, filled(template.rstrip("."), known) or template))
+            if "when it" in row.lands and value not in [point.value for point in record.metrics]:
+                continue
             assert holds(record, kind, template, known, value), (place, value, row)
     assert len(used) > 2
+    return told
 
 
 def test_every_format_that_reads_files_of_others_has_a_table() -> None:
-    titles = {title for title, _, _ in sections()}
+    rows_of = {
+        title: rows for title, _, rows in sections() if title != "mlruns"
+    }  # which are no others' files
 
-    assert titles | {"nemo-launcher", "mlruns"} == set(detection.names()) - {"auto"}
-    assert all(rows for _, _, rows in sections())
+    assert rows_of.keys() | {"nemo-launcher", "mlruns"} == set(detection.names()) - {"auto"}
+    assert all(rows_of.values())

@@ -134,7 +134,7 @@ def test_a_checkpoint_without_failures_is_passed_over(tmp_path: Path) -> None:
     assert not nemo_bundle.recognises(BUNDLES / "checkpoint.json")
     assert not nemo_bundle.recognises(written(tmp_path, "checkpoint.json", {"failed_benchmarks": []}))
     assert not nemo_bundle.recognises(written(tmp_path, "checkpoint.json", '{"failed_benchmarks": {"a"'))
-    assert "field required" in reason(nemo_bundle.read, BUNDLES / "checkpoint.json")
+    assert "it is missing" in reason(nemo_bundle.read, BUNDLES / "checkpoint.json")
 
 
 def test_only_bundles_are_recognised(tmp_path: Path) -> None:
@@ -144,9 +144,21 @@ def test_only_bundles_are_recognised(tmp_path: Path) -> None:
     assert not nemo_bundle.recognises(written(tmp_path, "a.json", {"benchmark": {}}))
 
 
+def test_settings_that_are_called_like_what_was_measured_do_not_replace_it(tmp_path: Path) -> None:
+    bundle = document(BUNDLE)
+    bundle["config"] |= {"repeats": 99, "n_results": "other"}
+
+    record = one(nemo_bundle.read, written(tmp_path, "eval-1-a.json", bundle))
+
+    assert record.params["repeats"] == str(bundle["benchmark"]["repeats"])
+    assert record.params["repeats-2"] == "99"
+    assert record.params["n_results-2"] == "other"
+    assert {note.after for note in record.adjustments} == {"repeats-2", "n_results-2"}
+
+
 def test_a_missing_member_is_told(tmp_path: Path) -> None:
     bundle = document(BUNDLE)
     del bundle["benchmark"]["scores"]
     path = written(tmp_path, "e.json", bundle)
 
-    assert reason(nemo_bundle.read, path) == f"{path}: benchmark.scores: field required"
+    assert reason(nemo_bundle.read, path) == f"{path}: benchmark.scores: it is missing"

@@ -2,20 +2,47 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from pydantic import BaseModel
 from result_samples import written
 
+from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.records import Adjustment
+from mlflow_rest_export.sources.masked_files import MAX_MASKED
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import one_line
-from mlflow_rest_export.sources.result_files import MAX_MASKED, beside, changed, identity, uploads
+from mlflow_rest_export.sources.result_files import (
+    Objects,
+    beside,
+    changed,
+    checked,
+    identity,
+    json_mask,
+    uploads,
+)
 
 SECRET = "q7" * 12
 SETTINGS = {"api_key": SECRET}
 
 
+class _Inner(BaseModel):
+    done: bool
+
+
+class _Whole(BaseModel):
+    parts: Objects
+    names: list[str]
+    inner: _Inner
+
+
+def cannot(why: str) -> str:
+    return f"it may hold secrets that cannot be masked: {why}; take them out to have it uploaded"
+
+
 def uploaded(path: Path, *, settings: object = SETTINGS, near: tuple[Path, ...] = ()) -> dict[str, object]:
     notes: list[Adjustment] = []
-    found = uploads(path, ReadOptions(), notes, neighbours=near, settings=settings)
+    mask = json_mask(path, settings)
+    found = uploads(path, ReadOptions(), notes, neighbours=near, configs=("scenario.json",), mask=mask)
     return {
         **{artifact.path: artifact.content for artifact in found},
         **{f"note {note.field}": note.reason for note in notes},
@@ -43,12 +70,8 @@ def test_a_file_whose_secrets_cannot_be_masked_is_left_out_and_noted(tmp_path: P
     with large.open("r+b") as file:
         file.truncate(MAX_MASKED + 1)
 
-    assert uploaded(broken) == {
-        "note artifact a.json": "it may hold secrets that cannot be masked: it is not UTF-8 text"
-    }
-    assert uploaded(large) == {
-        "note artifact b.json": "it may hold secrets that cannot be masked: it is larger than 32 MiB"
-    }
+    assert uploaded(broken) == {"note artifact a.json": cannot("it is not UTF-8 text")}
+    assert uploaded(large) == {"note artifact b.json": cannot("it is larger than 32 MiB")}
 
 
 def test_configs_beside_a_result_are_masked(tmp_path: Path) -> None:
@@ -80,6 +103,26 @@ def test_identity_is_that_of_the_bytes_in_their_order(tmp_path: Path) -> None:
     assert identity(one) == identity(written(tmp_path, "c", "1"))
     assert identity(one, other) != identity(other, one)
     assert changed(one) > 1_700_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"parts": []}, "parts: it should be an object"),
+        ({"parts": {str(each): {} for each in range(20_001)}}, "parts: it has more than 20000 entries"),
+        ({"names": {}}, "names: it should be a list"),
+        ({"names": [1]}, "names.0: it should be a text"),
+        ({"inner": []}, "inner: it should be an object"),
+        ({"inner": {}}, "inner.done: it is missing"),
+        ({"inner": {"done": "x"}}, "inner.done: it should be true or false"),
+    ],
+)
+def test_mistakes_are_told_in_plain_words(change: dict[str, object], said: str) -> None:
+    fine = {"parts": {}, "names": [], "inner": {"done": True}}
+    with pytest.raises(SourceError) as caught:
+        checked(_Whole, fine | change, Path("a"))
+
+    assert str(caught.value) == f"a: {said}"
 
 
 def test_names_are_shown_on_one_short_line() -> None:

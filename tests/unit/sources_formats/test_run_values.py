@@ -71,7 +71,8 @@ def test_of_equal_names_every_value_arrives(numbers: list[float]) -> None:
 
     points = values.points(0)
     assert len({point.key for point in points}) == len(points)
-    assert {repr(number) for number in numbers} <= {repr(point.value) for point in points}
+    assert [repr(point.value) for point in points] == [repr(number) for number in numbers]
+    assert len(values.adjustments) == max(0, len(numbers) - 1)
 
 
 def test_a_name_that_comes_very_often_costs_no_more_each_time() -> None:
@@ -94,6 +95,56 @@ def test_settings_are_dotted_and_empty_ones_are_left() -> None:
 
     assert values.params == {"a.b": "[1]", "a.e": "0", "g": "0.1", "task.k": "1"}
     assert values.tags == {"list": '["é"]'}
+
+
+def test_of_equal_params_and_tags_every_text_arrives_and_the_same_text_once() -> None:
+    values = RunValues()
+    for value in ("a", "b", "a", 3):
+        values.setting("t", "s", value)
+        values.tag("g", value)
+
+    assert values.params == {"t.s": "a", "t.s-2": "b", "t.s-3": "3"}
+    assert values.params_of("t") == values.params
+    assert values.tags == {"g": "a", "g-2": "b", "g-3": "3"}
+    assert [(note.field, note.before, note.after) for note in values.adjustments[:2]] == [
+        ("param t.s", "b", "t.s-2"),
+        ("tag g", "b", "g-2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "value", "expected"),
+    [
+        ("t", "acc", 0.5, 0),
+        ("t", "n_samples", 5, 1),
+        ("t", "acc", "0.5", 1),
+        (RUN, "usage/m/tokens", 5, 1),
+        (RUN, "all/em", 1, 0),
+    ],
+)
+def test_a_result_that_holds_no_score_says_so(task: str, name: str, value: object, expected: int) -> None:
+    values = RunValues()
+    values.score(task, name, value)
+    result = Result(
+        format="f", identity="0", label="l", evaluator="e", model="", start_time=1, end_time=2, values=values
+    )
+
+    (record,) = runs(result, per_task=False)
+
+    assert [note.reason for note in record.adjustments] == ["the result holds no score"] * expected
+
+
+def test_what_a_result_itself_calls_model_id_does_not_replace_the_model() -> None:
+    values = taken(1.0)
+    values.setting(RUN, "model_id", "other")
+    result = Result(
+        format="f", identity="0", label="l", evaluator="e", model="m", start_time=1, end_time=2, values=values
+    )
+
+    (record,) = runs(result, per_task=False)
+
+    assert record.params == {"model_id": "m", "model_id-2": "other"}
+    assert [(note.field, note.before) for note in record.adjustments] == [("param model_id", "other")]
 
 
 def test_secrets_are_masked_in_params_and_tags() -> None:

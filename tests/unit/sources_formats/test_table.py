@@ -8,7 +8,7 @@ import pytest
 from result_samples import TABLES, many, one, paths, reason, values, written
 
 from mlflow_rest_export.records import Metric
-from mlflow_rest_export.sources import table
+from mlflow_rest_export.sources import table, table_points
 
 
 def points(record: object) -> list[tuple[str, float, int]]:
@@ -107,16 +107,90 @@ def test_numbers_a_double_cannot_hold_are_noted_once(tmp_path: Path) -> None:
     assert (note.field, note.before, note.after) == ("metric n", "9007199254740993", "9007199254740992.0")
 
 
-def test_large_tables_are_read_anew_instead_of_held(tmp_path: Path) -> None:
-    count = 60_000
-    lines = "".join(f"{number},{number / 7},{number % 5}\n" for number in range(count))
-    path = written(tmp_path, "a.csv", "step,a,b\n" + lines)
+@pytest.mark.parametrize(
+    ("written_as", "step"),
+    [
+        ("9007199254740993", 9007199254740993),
+        ("9223372036854775807", 2**63 - 1),
+        ("-9223372036854775808", -(2**63)),
+        ("5.0", 5),
+        (" 7 ", 7),
+    ],
+)
+def test_steps_are_exact(tmp_path: Path, written_as: str, step: int) -> None:
+    assert points(one(table.read, written(tmp_path, "a.csv", f"step,a\n{written_as},1\n"))) == [
+        ("a", 1, step)
+    ]
+    if written_as.strip("-").isdigit():
+        assert points(one(table.read, written(tmp_path, "a.json", f'{{"step": {step}, "a": 1}}'))) == [
+            ("a", 1, step)
+        ]
+
+
+def test_a_number_with_underscores_is_a_text(tmp_path: Path) -> None:
+    assert "not a whole number" in reason(
+        table.read, written(tmp_path, "a.csv", "step,a\n1_0,1\n"), columns={"step": "step"}
+    )
+
+
+def test_a_number_that_is_too_large_for_a_double_is_noted(tmp_path: Path) -> None:
+    (note,) = one(table.read, written(tmp_path, "a.csv", "acc,x\n1e400,inf\n")).adjustments
+
+    assert (note.field, note.before, note.after) == ("metric acc", "1e400", "inf")
+
+
+def test_a_text_among_numbers_is_left_out_and_told(tmp_path: Path) -> None:
+    rows = "".join(f"{step},0.{step},{step}\n" for step in range(5))
+    record = one(table.read, written(tmp_path, "a.csv", f"step,acc,loss\n{rows}5,err,5\n"))
+
+    assert [step for key, _, step in points(record) if key == "acc"] == [0, 1, 2, 3, 4]
+    assert [step for key, _, step in points(record) if key == "loss"] == [0, 1, 2, 3, 4, 5]
+    (note,) = record.adjustments
+    assert (note.field, note.before, note.after) == ("column acc", "err", "")
+    assert note.reason == "1 of 6 cells hold no number, the first in row 6; --map acc=param keeps them"
+
+
+def test_a_column_of_texts_and_numbers_is_a_param_and_told(tmp_path: Path) -> None:
+    records = many(table.read, written(tmp_path, "a.csv", "top_k,acc\n5,0.5\nall,0.6\n"))
+
+    assert [record.params["top_k"] for record in records] == ["5", "all"]
+    (note,) = records[0].adjustments
+    assert note.reason == "1 of 2 cells hold no number, the first in row 2; so the column is a param"
+
+
+def test_the_index_that_pandas_writes_is_left_out_unless_the_map_wants_it(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", ",acc\n0,0.5\n1,0.6\n")
 
     record = one(table.read, path)
+    assert points(record) == [("acc", 0.5, 0), ("acc", 0.6, 1)]
+    assert [note.field for note in record.adjustments] == ["column Unnamed: 0"]
+    assert points(one(table.read, path, columns={"Unnamed: 0": "metric"}))[0] == ("Unnamed: 0", 0, 0)
 
-    assert isinstance(record.metrics, table.TableMetrics)
-    assert sum(1 for _ in record.metrics) == 2 * count
-    assert sum(point.value for point in record.metrics if point.key == "b") == 2 * count
+
+def test_an_index_of_texts_names_the_runs(tmp_path: Path) -> None:
+    first, _ = many(table.read, written(tmp_path, "a.csv", ",acc\nr1,0.5\nr2,0.6\n"))
+
+    assert first.params == {"Unnamed: 0": "r1"}
+
+
+def test_the_points_of_a_large_table_of_many_runs_are_all_there_and_the_file_is_read_no_more(
+    tmp_path: Path,
+) -> None:
+    runs, steps, names = 100, 420, "abcdefgh"
+    rows = (
+        f"m{run},{step}" + f",{step / 7}" * len(names) + "\n" for step in range(steps) for run in range(runs)
+    )
+    path = written(tmp_path, "a.csv", f"model,step,{','.join(names)}\n" + "".join(rows))
+
+    records = many(table.read, path)
+    path.unlink()
+
+    assert len(records) == runs
+    assert runs * steps * len(names) * 26 > table_points.IN_MEMORY
+    expected = [(name, step / 7, step) for step in range(steps) for name in names]
+    for number in (0, 57, 99):
+        assert points(records[number]) == expected
+        assert points(records[number]) == expected  # again, from its beginning
 
 
 def test_rows_that_share_their_texts_are_one_run(tmp_path: Path) -> None:
@@ -153,6 +227,8 @@ def test_secrets_in_a_table_are_masked(tmp_path: Path) -> None:
         ("a.csv", "a,b\n1\n", ":2: 1 cells stand below 2 columns"),
         ("a.csv", 'a\n"1\n', ":2: unexpected end of data"),
         ("a.csv", "step,a\n0.5,1\n", "row 1, column step is not a whole number"),
+        ("a.csv", "step,a\ninf,1\n", "row 1, column step is not a whole number"),
+        ("a.csv", "step,a\n9223372036854775808,1\n", "column step is beyond 64 bits, in which steps are"),
         ("a.csv", "step,a\n1,1\n,2\n", "row 2, column step is not a whole number"),
         ("a.csv", "timestamp,a\nsoon,1\n", "row 1, column timestamp is not a time"),
         ("a.csv", b"a\n\xff\n", ":2:1: the file is not UTF-8 text"),

@@ -47,8 +47,8 @@ def test_without_stage_files_the_launch_and_the_results_file_tell_the_times(tmp_
     assert by_folder.params["timestamp"] == "1795374392.123"
 
 
-@pytest.mark.parametrize("timestamp", [1e300, -5, None, 0])
-def test_a_noted_time_that_is_none_does_no_harm(timestamp: float | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("timestamp", [1e300, -5, None, 0, "yesterday", "", [1], True])
+def test_a_noted_time_that_is_none_does_no_harm(timestamp: object, tmp_path: Path) -> None:
     record = by_id(tmp_path, make_job(tmp_path / NAME), timestamp=timestamp)
 
     assert record.start_time == record.end_time
@@ -216,10 +216,10 @@ def test_the_config_noted_at_the_launch_is_stronger_than_the_stored_one(tmp_path
 
 
 def test_flattening_stops_at_the_depth_as_the_launcher_does() -> None:
-    assert flattened({"a": {"b": None}}, "c", 0) == {"c": "{'a': {'b': None}}"}
-    assert flattened({"a": {"b": None}}, "c", 1) == {"c.a": "{'b': None}"}
-    assert flattened({"a": {"b": None}}, "c", 2) == {"c.a.b": "None"}
-    assert flattened({"a": {"b": None}}, "c", 3) == {"c.a.b": "null"}
+    assert dict(flattened({"a": {"b": None}}, "c", 0)) == {"c": "{'a': {'b': None}}"}
+    assert dict(flattened({"a": {"b": None}}, "c", 1)) == {"c.a": "{'b': None}"}
+    assert dict(flattened({"a": {"b": None}}, "c", 2)) == {"c.a.b": "None"}
+    assert dict(flattened({"a": {"b": None}}, "c", 3)) == {"c.a.b": "null"}
 
 
 def test_stored_settings_that_make_no_sense_cost_their_own_job(tmp_path: Path) -> None:
@@ -240,3 +240,15 @@ def test_stored_settings_that_make_no_sense_cost_their_own_job(tmp_path: Path) -
 
 def test_where_and_when_it_was_read_is_no_part_of_the_digest(tmp_path: Path) -> None:
     assert by_path(make_job(tmp_path / NAME)).volatile == {"timestamp", "results_dir"}
+
+
+def test_values_of_a_config_that_come_to_one_name_are_kept_apart(tmp_path: Path) -> None:
+    config = {"a.b": 1, "a": {"b": 2, "c": 3}, "a.b-2": 4}
+    job = make_job(tmp_path / NAME, {"artifacts/metadata.yaml": {"launcher_resolved_config": config}})
+
+    record = by_path(job, log_config_params=True)
+
+    values = {key: value for key, value in record.params.items() if key.startswith("config.")}
+    assert sorted(values.values()) == ["1", "2", "3", "4"]
+    told = [(change.field, change.before, change.after) for change in record.adjustments]
+    assert ("param config.a.b", "2" if values["config.a.b"] == "1" else "1", "config.a.b-2") in told

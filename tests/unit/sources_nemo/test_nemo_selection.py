@@ -22,11 +22,18 @@ from launcher_folders import (
 )
 
 from mlflow_rest_export.records import RunRecord, Unreadable
+from mlflow_rest_export.sources import selection
 from mlflow_rest_export.sources.nemo import launcher
 from mlflow_rest_export.sources.options import ReadOptions
 
 ALL = [f"{INVOCATION}.{number}" for number in (0, 1, 2)]
 DEFAULT = ReadOptions()
+Found = RunRecord | Unreadable
+
+
+def named(*things: str, exec_db: Path = Path("none"), options: ReadOptions = DEFAULT) -> list[Found]:
+    """Read ids and paths as a user names them."""
+    return list(selection.read(things, options, format_name="auto", exec_db=exec_db))
 
 
 def labels(found: list[RunRecord | Unreadable]) -> list[str]:
@@ -70,12 +77,9 @@ def test_the_artifacts_folder_of_a_job_that_failed_names_the_job(tmp_path: Path)
 
 def test_ids_and_paths_together_give_no_job_twice(tmp_path: Path) -> None:
     output, database = genuine(tmp_path)
-    both: list[str | Path] = [output / FOLDER / LCR, "4d46.1", output, INVOCATION]
+    both = [str(output / FOLDER / LCR), "4d46.1", str(output), INVOCATION]
 
-    found = list(launcher.read_selected(both, DEFAULT, exec_db=database))
-
-    assert labels(found) == ALL
-    assert one(found[:1]).params["timestamp"] == "1795374380.0356078"
+    assert sorted(labels(named(*both, exec_db=database))) == ALL
 
 
 def test_invocations_come_in_the_order_they_were_named(tmp_path: Path) -> None:
@@ -84,39 +88,47 @@ def test_invocations_come_in_the_order_they_were_named(tmp_path: Path) -> None:
     make_job(second.parent / "t.10")
     make_job(second.parent / "t.2")
 
-    named = list(launcher.read_selected([second, first, second.parent], DEFAULT, exec_db=None))
+    found = named(str(second), str(first), str(second.parent))
 
-    assert labels(named) == ["bbbbbbbb.0", "bbbbbbbb.2", "bbbbbbbb.10", "aaaaaaaa.0"]
+    assert labels(found) == ["bbbbbbbb.0", "aaaaaaaa.0", "bbbbbbbb.2", "bbbbbbbb.10"]
     assert labels(list(launcher.read(tmp_path, DEFAULT)))[0] == "aaaaaaaa.0"
 
 
-def test_the_same_job_in_two_places_is_read_once_and_the_other_place_is_told(tmp_path: Path) -> None:
+def test_the_same_job_in_two_places_is_read_once(tmp_path: Path) -> None:
     here = make_job(tmp_path / "here" / "20250101_000000-aaaaaaaa" / "t.0")
     copy = shutil.copytree(here, tmp_path / "copy" / "20250101_000000-aaaaaaaa-backup" / "t.0")
 
-    record = one(launcher.read_selected([here, copy, copy], DEFAULT, exec_db=None))
+    record = one(iter(named(str(here), str(copy), str(copy))))
 
-    assert [(note.field, note.before) for note in record.adjustments] == [("source", str(copy))]
+    assert record.adjustments == ()
     assert record.params["results_dir"] == str(here)
+
+
+@pytest.mark.parametrize("things", [["{copy}", "{here}"], ["{both}"], ["aaaa.0", "{copy}"]])
+def test_the_same_job_with_other_scores_is_never_dropped_silently(things: list[str], tmp_path: Path) -> None:
+    here = make_job(tmp_path / "20250101_000000-aaaaaaaa" / "t.0")
+    copy = Path(shutil.copytree(here, tmp_path / "20250101_000000-aaaaaaaa-backup" / "t.0"))
+    results = copy / "artifacts" / "results.yml"
+    results.write_text(results.read_text().replace("value: 0.5", "value: 0.75"))
+    places = {"copy": copy, "here": here, "both": tmp_path}
+
+    found = named(*(thing.format(**places) for thing in things), options=ReadOptions(job_dirs=(here.parent,)))
+
+    records, (told,) = split(iter(found))
+    assert labels([*records]) == ["aaaaaaaa.0"]
+    assert told.label == "aaaaaaaa.0"
+    assert "the same evaluation as" in told.reason
+    assert str(here) in told.reason
+    assert str(copy) in told.reason
 
 
 def test_a_link_to_the_same_folder_is_the_same_place(tmp_path: Path) -> None:
     here = make_job(tmp_path / "here" / "20250101_000000-aaaaaaaa" / "t.0")
     (tmp_path / "link").symlink_to(tmp_path / "here")
 
-    record = one(launcher.read_selected([here, tmp_path / "link" / here.parent.name], DEFAULT, exec_db=None))
+    record = one(iter(named(str(here), str(tmp_path / "link" / here.parent.name))))
 
     assert record.adjustments == ()
-
-
-def test_a_job_that_moved_is_read_where_the_path_says(tmp_path: Path) -> None:
-    output, _ = genuine(tmp_path)
-    old = OUTPUT / "exec.v1.jsonl"
-
-    found = list(launcher.read_selected([INVOCATION, output], DEFAULT, exec_db=old))
-
-    assert labels(found) == ALL
-    assert one(found[:1]).params["timestamp"] == "1795374380.0356078"
 
 
 @pytest.mark.parametrize("text", [INVOCATION, "4D46", "4d46.0", ALL[0]])

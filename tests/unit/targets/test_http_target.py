@@ -139,7 +139,7 @@ def test_certificates_that_contradict_each_other_or_are_missing_are_told(
         ("http://mlflow.example", {}, 0),
         ("http://mlflow.example", {"token": "t"}, 1),
         ("http://mlflow.example", {"token_file": "f"}, 1),
-        ("http://mlflow.example", {"token_command": "c"}, 1),
+        ("http://mlflow.example", {"token_command": ("c",)}, 1),
         ("http://mlflow.example", {"password": "p"}, 1),
         ("http://me:p@mlflow.example", {}, 1),
         ("http://10.0.0.7", {"token": "t"}, 1),
@@ -187,3 +187,13 @@ def test_an_address_of_no_known_host_is_told_with_what_would_be_one(uri: str, sa
 )
 def test_hosts_are_known_by_their_address(uri: str, known: bool) -> None:
     assert choice.recognises(uri) is known
+
+
+@pytest.mark.parametrize("name", ["canary 中", "canary\nname"])
+def test_a_workspace_that_no_header_can_carry_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match="MLFLOW_WORKSPACE holds characters"):
+        http.target("http://h", Connection(workspace=name))
+
+
+def test_the_line_break_at_the_end_of_a_workspace_is_no_part_of_it() -> None:
+    assert http.target("http://h", Connection(workspace="team-a\n")).headers["X-MLFLOW-WORKSPACE"] == "team-a"

@@ -267,6 +267,21 @@ def test_after_a_pause_a_few_rated_calls_may_come_at_once() -> None:
         clock.pass_by(60)
 
 
+@given(begin=st.integers(-1_000_000, 1_000_000))
+def test_the_first_rated_calls_need_no_waiting_wherever_the_clock_begins(begin: int) -> None:
+    clock = Clock()
+    clock.now = begin  # the clock of a machine that was started a minute ago is near 0
+    spacing = Spacing({"/create": 0.001}, clock=clock)
+
+    assert [spacing.reserve("/create") for _ in range(3)] == [0, 0, 0]
+    with Pace(1, clock=clock).turn(_unexpected):
+        assert spacing.reserve("/create") > 900
+
+
+def _unexpected() -> None:
+    pytest.fail("had to wait")
+
+
 @given(pauses=st.lists(st.floats(0, 3), max_size=30), burst=st.integers(1, 4))
 def test_over_any_time_rated_calls_are_no_more_than_the_rate_and_one_burst(
     pauses: list[float], burst: int
@@ -291,3 +306,12 @@ def test_waits_of_tests_are_stops_like_any_other() -> None:
 
     assert (clock.now, waits.seconds) == (1006.0, [5])
     assert math.isfinite(clock())
+
+
+def test_who_could_use_several_places_gets_those_that_are_free() -> None:
+    pace = Pace(5, clock=Clock())
+
+    with pace.turn(most=4) as first, pace.turn(most=4) as second:
+        assert (first, second) == (4, 1)
+    with pace.turn(most=4) as again:
+        assert again == 4

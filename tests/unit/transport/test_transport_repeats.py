@@ -153,10 +153,36 @@ def test_retry_after_is_cut_to_two_minutes() -> None:
 def test_a_wait_that_is_asked_for_but_exceeds_patience_is_not_begun() -> None:
     clock = Clock()
     waits = Waits(clock)
-    error, requests = asked(conduct_of(clock, waits=waits), say(503, "", Retry_After="100"), GOOD)
+    conduct = conduct_of(clock, waits=waits, first_contact=60, stall=60)
+    error, requests = asked(conduct, say(503, "", Retry_After="100"), GOOD)
 
     assert isinstance(error, ApiError)
     assert (requests, waits.seconds) == (1, [])
+    assert str(error).endswith("(it asks us to wait 100 s, and 60 s are all that is left)")
+
+
+def test_who_asks_us_to_wait_is_there_so_the_patience_of_a_first_contact_is_not_the_measure() -> None:
+    clock = Clock()
+    waits = Waits(clock)
+    answer, _ = asked(conduct_of(clock, waits=waits, first_contact=60), say(503, "", Retry_After="100"), GOOD)
+
+    assert (answer, waits.seconds) == ({"fine": True}, [100.0])
+
+
+def test_a_server_that_asks_us_to_wait_for_ever_is_given_up() -> None:
+    clock = Clock()
+    error, requests = asked(conduct_of(clock, first_contact=60), say(503, "", Retry_After="100"))
+
+    assert isinstance(error, ApiError)
+    assert requests == 7  # within 600 s
+    assert "no progress for 600 s" in str(error)
+
+
+def test_a_503_that_asks_us_to_wait_slows_everybody_down() -> None:
+    conduct = conduct_of(workers=8)
+    asked(conduct, say(503, "", Retry_After="7"), GOOD)
+
+    assert conduct.pace.allowed == 4
 
 
 def test_429_slows_everybody_down_and_good_answers_speed_up_again() -> None:

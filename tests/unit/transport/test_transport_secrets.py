@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from clocks import conduct_of
 from loopback import Loopback, Reaction, close, reset_after, say, serving, stall, unused_port
+from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from mlflow_rest_export.errors import ApiError, ExportError, NoAnswer, NotMlflow
+from mlflow_rest_export.errors import ApiError, ExportError, NoAnswer, NotMlflow, SettingsError
 from mlflow_rest_export.network.auth import BasicAuth, BearerAuth, NoAuth
 from mlflow_rest_export.network.transport import Call, Repeat, Transport
 
@@ -224,3 +225,28 @@ def test_the_log_tells_of_each_request_its_status_and_time(caplog: pytest.LogCap
     assert told[1][1].startswith(f"trying it: 127.0.0.1:{server.port} answered 503: busy")
     assert told[1][1].endswith("; trying again in 0.1 s")
     assert told[2][1].startswith(f"GET {server.url}/version?run_id=abc: 200 in ")
+
+
+class Unfit(AuthBase):
+    """Credentials that nobody looked at."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        request.headers["X-Secret"] = self._value
+        return request
+
+
+@pytest.mark.parametrize("value", ["canary\n", "canary 中"])
+def test_what_no_header_can_carry_is_told_without_it(value: str) -> None:
+    with serving(GOOD) as server:
+        for transport, sent in (
+            (Transport(conduct=conduct_of(), auth=Unfit(value)), {}),
+            (Transport(conduct=conduct_of()), {"X-Secret": value}),
+        ):
+            asked = Call(method="GET", url=server.url, doing="trying it", headers=sent)
+            with pytest.raises((SettingsError, NoAnswer), match="characters that no HTTP header") as raised:
+                transport.send(asked)
+            assert "canary" not in str(raised.value)
+    assert not server.received

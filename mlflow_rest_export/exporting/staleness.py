@@ -1,0 +1,40 @@
+"""Keeps what a folder has kept for long from replacing what was exported since. Decides only."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from mlflow_rest_export import marks
+from mlflow_rest_export.planning.plan import ExportPlan
+from mlflow_rest_export.records import Adjustment, RunRecord
+from mlflow_rest_export.tracking.protocol import StoredRun
+
+
+def newer_data(record: RunRecord, plan: ExportPlan, run: StoredRun) -> Adjustment | None:
+    """Say that a run holds newer data than a record that comes out of a folder; None when it does not.
+
+    Results that are read now are never older. Where either time is not known, nothing is held back.
+
+    Args:
+        record: what is exported.
+        plan: its plan.
+        run: the run of its key.
+    """
+    there = run.tags.get(marks.TIME, "")
+    if (
+        record.time is None
+        or not (there.isdecimal() and len(there) < 15)
+        or run.tags.get(marks.DIGEST) == plan.digest
+    ):
+        return None
+    if int(there) <= record.time:
+        return None
+    reason = (
+        "the run holds data that was exported later than this, so it is left as it is; to replace it all the "
+        "same, export the results themselves; to end this, delete the run in the folder"
+    )
+    return Adjustment("data", _told(record.time), _told(int(there)), reason)
+
+
+def _told(millis: int) -> str:
+    return datetime.fromtimestamp(millis / 1000, tz=timezone.utc).isoformat(timespec="seconds")
