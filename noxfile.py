@@ -188,6 +188,9 @@ def wheel(session: nox.Session) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     session.run("python", "-m", "venv", str(fresh))
     session.run("python", "tests/wheel/check_wheel.py", str(built), str(fresh))
+    session.run(
+        "python", "tests/wheel/check_documents.py", str(built), str(Path(session.create_tmp(), "docs"))
+    )
 
 
 def _server_environment(version: str) -> tuple[str, Path | str]:

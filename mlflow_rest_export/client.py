@@ -60,7 +60,7 @@ class Client:
         tags: Mapping[str, object] | None = None,
         description: str = "",
     ) -> LiveRun:
-        """Begin a run, to be used as a context manager.
+        """Create a run, to be used as a context manager.
 
         Args:
             experiment: made when it is not there; None: ``MLFLOW_EXPERIMENT_NAME`` or the default.
@@ -81,9 +81,8 @@ class Client:
             start_time=int(now * 1000),
             tags=self._tags(description),
         )
-        run = LiveRun(tracking, self.store.artifacts, tracking.create_run(new), limits=tracking.limits())
-        run.set_tags(tags or {})
-        return run
+        limits = tracking.limits()
+        return LiveRun(self.store, tracking.create_run(new), limits=limits, tags=tags)
 
     def _tags(self, description: str) -> dict[str, str]:
         user = self.environment.get("LOGNAME") or self.environment.get("USER")

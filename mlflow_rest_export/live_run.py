@@ -1,120 +1,102 @@
-"""A run that a script fills while it works: values are collected and sent in batches."""
+"""A run that a script fills while it works: values are collected here and sent by a thread of their own."""
 
 from __future__ import annotations
 
+import enum
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, final
+from typing import SupportsIndex, final
 
 from mlflow_rest_export.content import BytesContent, content_of
 from mlflow_rest_export.errors import ExportError, SourceError, why
-from mlflow_rest_export.exporting.spool import is_outage
+from mlflow_rest_export.exporting.stores import Store
 from mlflow_rest_export.limits import Limits
-from mlflow_rest_export.planning.fitting import Fitting
+from mlflow_rest_export.live_sender import Buffering, LiveSender
+from mlflow_rest_export.live_values import Collected, LiveValues
 from mlflow_rest_export.planning.names import clean_path
-from mlflow_rest_export.records import Adjustment, Metric, RunStatus
-from mlflow_rest_export.tracking.protocol import Artifacts, StoredRun, Tracking
+from mlflow_rest_export.records import RunStatus
+from mlflow_rest_export.tracking.protocol import StoredRun
 
-BATCH = 1000
-"""Values that are collected before they are sent at once."""
-INTERVAL = 10.0
-"""Seconds after which what was collected is sent however little it is."""
 _log = logging.getLogger("mlflow_rest_export")
 
 
-@dataclass(slots=True)
-class Collected:
-    """Values that are not sent yet."""
+class State(enum.Enum):
+    """How far a run is; the value is what is said to who logs too early or too late."""
 
-    metrics: list[Metric] = field(default_factory=list)
-    params: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        """Count the values."""
-        return len(self.metrics) + len(self.params) + len(self.tags)
-
-    def add(self, later: Collected) -> None:
-        """Put later values behind these."""
-        self.metrics += later.metrics
-        self.params |= later.params
-        self.tags |= later.tags
+    NEW = "is not begun"
+    OPEN = "is under way"
+    OVER = "is over"
 
 
 @final
 class LiveRun:
     """One run under way; a context manager, whose end gives the run its status.
 
-    An exception makes it FAILED, Ctrl-C KILLED, everything else FINISHED. Values that the server refuses, or
-    that could not be sent in all the time there is, raise at the next call or at the end: nothing is lost
-    silently. Methods may be called from several threads.
+    An exception makes it FAILED, Ctrl-C KILLED, everything else FINISHED. What the store refuses raises at
+    the next call. An outage is waited out in the background; it raises at ``flush`` and at the end only.
+    Methods may be called from several threads, inside the ``with`` block.
 
     Args:
-        tracking: the store.
-        artifacts: where its files live.
+        store: where the run is.
         run: as it was created.
         limits: what the store accepts.
-        interval: seconds between two batches.
+        tags: to begin with.
+        buffering: how much is kept, and for how long.
         clock: seconds since 1970.
     """
 
     def __init__(
         self,
-        tracking: Tracking,
-        artifacts: Artifacts,
+        store: Store,
         run: StoredRun,
         *,
         limits: Limits,
-        interval: float = INTERVAL,
+        tags: Mapping[str, object] | None = None,
+        buffering: Buffering | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.run_id = run.run_id
-        self.url = tracking.run_url(run)
-        self._tracking, self._artifacts, self._run = tracking, artifacts, run
-        self._limits = limits
-        self._clock = clock
-        self._collected = Collected()
-        self._failure: ExportError | None = None
+        self.url = store.tracking.run_url(run)
+        self._store, self._run, self._limits, self._clock = store, run, limits, clock
+        self._values = LiveValues(run.run_id, limits)
         self._told: set[str] = set()
         self._lock = threading.Lock()
-        self._sending = threading.Lock()
-        self._over = threading.Event()
-        self._sender = threading.Thread(target=self._send_now_and_then, args=(interval,), daemon=True)
+        """Guards names and what was told of them."""
+        self._sender = LiveSender(store.tracking, run.run_id, buffering or Buffering(), self._forget)
+        self._state = State.NEW
+        self._add(lambda: self._values.tags(tags or {}))
 
-    def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
+    def log_metrics(self, metrics: Mapping[str, float], *, step: SupportsIndex = 0) -> None:
         """Log one value of each metric.
 
         Args:
             metrics: name -> value; NaN and infinities that the store cannot keep go into a tag.
-            step: of the training.
-        """
-        now = self._now()
-        changes: list[Adjustment] = []
-        names = self._fitting(changes).names(metrics, what="metric")
-        self._tell(changes)
-        values = {names[raw]: float(value) for raw, value in metrics.items()}
-        odd = {key: value for key, value in values.items() if not self._keeps(value)}
-        points = [Metric(key, value, now, step) for key, value in values.items() if key not in odd]
-        tags = {f"nonfinite.{key}": f"{value} at step {step}" for key, value in odd.items()}
-        self._collect(Collected(metrics=points, tags=tags))
+            step: of the training, a whole number.
 
-    def log_metric(self, key: str, value: float, *, step: int = 0) -> None:
+        Raises:
+            TypeError: a value is no number, or the step no whole one.
+        """
+        self._collect(lambda: self._values.metrics(metrics, step=step, now=self._now()))
+
+    def log_metric(self, key: str, value: float, *, step: SupportsIndex = 0) -> None:
         """Log one value of one metric."""
         self.log_metrics({key: value}, step=step)
 
     def log_params(self, params: Mapping[str, object]) -> None:
-        """Log params, each of which can be set once; values become text."""
-        self._collect(Collected(params=self._fitted(params, what="param")))
+        """Log params, each of which can be set once; values become text.
+
+        Raises:
+            ParamConflict: one was logged with another value before.
+        """
+        self._collect(lambda: self._values.params(params))
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set tags, over whatever they were; values become text."""
-        self._collect(Collected(tags=self._fitted(tags, what="tag")))
+        self._collect(lambda: self._values.tags(tags))
 
     def log_artifact(self, path: str | Path, artifact_path: str = "") -> None:
         """Upload a file, or a folder with everything in it.
@@ -126,7 +108,7 @@ class LiveRun:
         Raises:
             SourceError: it is not there or cannot be read.
         """
-        self._raise_failure()
+        self._check()
         source = Path(path)
         files = sorted(file for file in source.rglob("*") if file.is_file()) if source.is_dir() else [source]
         for file in files:
@@ -138,7 +120,7 @@ class LiveRun:
 
     def log_text(self, text: str, path: str) -> None:
         """Upload a text as the file ``path`` of the run."""
-        self._raise_failure()
+        self._check()
         self._upload(path, text.encode("utf-8", "replace"))
 
     def flush(self) -> None:
@@ -147,11 +129,21 @@ class LiveRun:
         Raises:
             ExportError: it could not be sent.
         """
-        self._send()
-        self._raise_failure()
+        self._check()
+        self._sender.send()
+        self._check()
+        if self._sender.outage is not None:
+            raise self._sender.outage
 
     def __enter__(self) -> LiveRun:
-        """Begin to send every now and then."""
+        """Begin to send every now and then.
+
+        Raises:
+            ExportError: the run was begun before.
+        """
+        if self._state is not State.NEW:
+            raise ExportError(f"run {self.run_id} was begun before: give a second block a run of its own")
+        self._state = State.OPEN
         self._sender.start()
         return self
 
@@ -166,91 +158,68 @@ class LiveRun:
         Raises:
             ExportError: something could not be sent, and no exception of the script's own is on its way.
         """
-        self._over.set()
-        self._sender.join()
-        self._send()
-        status = _status_after(error)
-        if self._failure is not None and status is RunStatus.FINISHED:
-            status = RunStatus.FAILED
-        self._end(status)
-        if self._failure is not None and error is not None:
-            _log.error("run %s is not complete: %s", self.run_id, self._failure)
-        elif self._failure is not None:
-            raise self._failure
-
-    def _end(self, status: RunStatus) -> None:
+        self._state = State.OVER
         try:
-            self._tracking.update_run(
+            self._sender.stop()
+        finally:  # Ctrl-C may come while the rest is sent
+            failure = self._end(error)
+        if failure is not None and error is not None:
+            _log.error("run %s is not complete: %s", self.run_id, failure)
+        elif failure is not None:
+            raise failure
+
+    def _end(self, error: BaseException | None) -> Exception | None:
+        """Set the status, which is FAILED where something did not arrive; give what went wrong."""
+        failure = self._sender.refusal() or self._sender.outage
+        if self._sender.missing:
+            lost = f"run {self.run_id}: {self._sender.missing} values did not arrive"
+            _log.error("%s", lost)
+            failure = failure or ExportError(lost)
+        status = _status_after(error)
+        if failure is not None and status is RunStatus.FINISHED:
+            status = RunStatus.FAILED
+        try:
+            self._store.tracking.update_run(
                 self.run_id, status=status, end_time=self._now(), run_name=self._run.run_name
             )
-        except ExportError as error:
-            self._failure = self._failure or error
+        except ExportError as refused:
+            failure = failure or refused
+        return failure
 
-    def _collect(self, values: Collected) -> None:
-        self._raise_failure()
+    def _collect(self, values: Callable[[], Collected]) -> None:
+        self._check()
+        self._sender.wait_for_room()
+        self._add(values)
+
+    def _add(self, values: Callable[[], Collected]) -> None:
+        """Hand values over, and warn of each change, once for each name."""
         with self._lock:
-            self._collected.add(values)
-            full = len(self._collected) >= BATCH
-        if full:
-            self.flush()
+            self._sender.add(values())
+            changes, self._values.changes[:] = list(self._values.changes), []
+            changes = [change for change in changes if change.field not in self._told]
+            self._told.update(change.field for change in changes)
+        for change in changes:
+            _log.warning("run %s: %s -> %s (%s)", self.run_id, change.field, change.after, change.reason)
 
-    def _send_now_and_then(self, interval: float) -> None:
-        while not self._over.wait(interval):
-            self._send()
-
-    def _send(self) -> None:
-        """Send what there is; what an outage kept from arriving is kept for the next time."""
-        with self._sending:
-            with self._lock:
-                values, self._collected = self._collected, Collected()
-            if not len(values):
-                return
-            try:
-                self._tracking.log_values(
-                    self.run_id, metrics=values.metrics, params=values.params, tags=values.tags
-                )
-            except ExportError as error:
-                with self._lock:
-                    self._failure = error
-                    if is_outage(error):
-                        values.add(self._collected)
-                        self._collected = values
-            else:
-                with self._lock:  # what an outage had kept has arrived
-                    self._failure = self._failure if self._failure and not is_outage(self._failure) else None
-
-    def _raise_failure(self) -> None:
-        """Raise what went wrong in the background, once: whoever catches it may go on."""
+    def _forget(self, refused: Collected) -> None:
         with self._lock:
-            failure, self._failure = self._failure, None
-        if failure is not None:
-            raise failure
+            self._values.forget(refused)
+
+    def _check(self) -> None:
+        """Raise what went wrong in the background, once: whoever catches it may go on.
+
+        Raises:
+            ExportError: that, or the run is not under way.
+        """
+        if self._state is not State.OPEN:
+            raise ExportError(f"run {self.run_id} {self._state.value}: log values inside its with block")
+        refusal = self._sender.refusal()
+        if refusal is not None:
+            raise refusal
 
     def _upload(self, path: str, source: Path | bytes) -> None:
         content = BytesContent(source) if isinstance(source, bytes) else content_of(source)
-        self._artifacts.upload(self._run, clean_path(path, self._limits), content)
-
-    def _fitting(self, changes: list[Adjustment]) -> Fitting:
-        return Fitting(self._limits, verbatim=True, keeps_whole=False, changes=changes)
-
-    def _fitted(self, values: Mapping[str, object], *, what: Literal["param", "tag"]) -> dict[str, str]:
-        changes: list[Adjustment] = []
-        texts = {key: str(value) for key, value in values.items()}
-        fitted = self._fitting(changes).values(texts, what=what)
-        self._tell(changes)
-        return fitted
-
-    def _tell(self, changes: list[Adjustment]) -> None:
-        """Warn of each change once, however often the script logs the name."""
-        for change in changes:
-            if change.field not in self._told:
-                self._told.add(change.field)
-                _log.warning("run %s: %s -> %s (%s)", self.run_id, change.field, change.after, change.reason)
-
-    def _keeps(self, value: float) -> bool:
-        if math.isnan(value):
-            return self._limits.keeps_nan
-        return math.isfinite(value) or self._limits.keeps_infinity
+        self._store.artifacts.upload(self._run, clean_path(path, self._limits), content)
 
     def _now(self) -> int:
         return int(self._clock() * 1000)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlflow_rest_export.errors import SourceError
+from mlflow_rest_export.errors import ExportError, SourceError
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.spool import is_outage
 from mlflow_rest_export.sources.nemo import folders
@@ -30,8 +30,8 @@ class Watched:
     look: Look = ()
     since: float = 0.0
     """When the look was new, by the watch's clock."""
-    not_before: float = 0.0
-    """When to try again after an outage."""
+    error: Exception | None = None
+    """Why the last try to export it came to nothing."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +42,8 @@ class Watch:
         folder: an output folder of the launcher, an invocation's or a job's; it need not be there yet.
         export: exports one job.
         wait: waits for so many seconds; gives True when somebody asked to come to an end.
-        idle: seconds without any news after which to end; None: only when all jobs are final.
+        note: tells a person what goes on.
+        idle: seconds without any news after which to end; None: when all jobs of the invocations are final.
         interval: seconds between looks.
         quiet: seconds without a change after which the results of a job without stage files are whole.
         pause: seconds between two tries while the server cannot be reached.
@@ -52,67 +53,114 @@ class Watch:
     folder: Path
     export: Callable[[Path], Sequence[RunResult]]
     wait: Callable[[float], bool]
+    note: Callable[[str], None]
     idle: float | None = None
     interval: float = 2.0
     quiet: float = 10.0
     pause: float = 30.0
     clock: Callable[[], float] = time.monotonic
-    waiting: dict[Path, Watched] = field(default_factory=dict, init=False)
-    """Jobs that are not exported; what is left in here at the end did not complete."""
-    _done: set[Path] = field(default_factory=set, init=False)
+    _waiting: dict[Path, Watched] = field(default_factory=dict, init=False)
+    _done: dict[Path, int] = field(default_factory=dict, init=False)
+    """Jobs that are handled, and how many tasks their invocations have; 0 where that is not told."""
     _news: float = field(default=0.0, init=False)
+    _outage: bool = field(default=False, init=False)
+    _not_before: float = field(default=0.0, init=False)
+    """When to try again in an outage."""
+    _noted: set[str] = field(default_factory=set, init=False)
 
     def results(self) -> Iterator[RunResult]:
-        """Give what became of each job, as they complete.
+        """Give what became of each job, as they complete, and at the end that of those that did not.
 
         Ends when all jobs are final, after ``idle``, or when ``wait`` says so: then what is complete by then
         is exported still.
+
+        Raises:
+            SourceError: there was no job at all.
         """
+        if folders.is_file(self.folder):
+            raise SourceError(f"{self.folder} is a file: give an output folder of the launcher")
         self._news = self.clock()
         asked = False
         while True:
             self._look()
-            for job in list(self.waiting.values()):
+            for job in list(self._waiting.values()):
                 if self._is_complete(job, at_the_end=asked):
                     yield from self._exported(job, last_try=asked)
             if asked or self._is_over():
-                return
+                break
+            self._say_what_is_waited_for()
             asked = self.wait(self.interval)
+        if not self._done and not self._waiting:
+            raise SourceError(f"no launcher job was found in {self.folder}")
+        for job in self._waiting.values():
+            reason = job.error or ExportError("it was not complete when the watch ended")
+            yield RunResult(label=job.folder.name, outcome=Outcome.FAILED, error=reason)
 
     def _look(self) -> None:
         now = self.clock()
         for folder in jobs_of(self.folder):
             if folder in self._done:
                 continue
-            job = self.waiting.setdefault(folder, Watched(folder, since=now))
+            job = self._waiting.setdefault(folder, Watched(folder, since=now))
             look = _look_at(folder)
             if look != job.look:
                 job.look, job.since = look, now
                 self._news = now
 
     def _is_complete(self, job: Watched, *, at_the_end: bool) -> bool:
+        if not at_the_end and self.clock() < self._not_before:
+            return False
         stages = read_stages(job.folder / "logs")
         if "stage.exit" in stages.present:
-            return at_the_end or self.clock() >= job.not_before
+            return True
         if stages.present or not has_whole_results(job.folder):
             return False
-        return at_the_end or self.clock() >= max(job.since + self.quiet, job.not_before)
+        return at_the_end or self.clock() >= job.since + self.quiet
 
     def _exported(self, job: Watched, *, last_try: bool) -> Iterator[RunResult]:
         results = self.export(job.folder)
-        self._news = self.clock()
-        lost = any(_is_lost(result) for result in results)
-        if lost and not last_try:
-            job.not_before = self.clock() + self.pause
+        lost = next((result.error for result in results if _is_lost(result)), None)
+        if lost is not None and not last_try:
+            job.error = lost
+            self._not_before = self.clock() + self.pause
+            if not self._outage:
+                self.note(f"{lost}; jobs wait until the server is back")
+            self._outage = True
             return
-        self._done.add(job.folder)
-        del self.waiting[job.folder]
+        if lost is None and self._outage:
+            self.note("the server is back")
+            self._outage = False
+        self._news = self.clock()
+        self._done[job.folder] = len(folders.tasks_of(job.folder))
+        del self._waiting[job.folder]
         yield from results
 
     def _is_over(self) -> bool:
-        if self._done and not self.waiting:
-            return True
-        return self.idle is not None and self.clock() >= self._news + self.idle
+        if self.idle is not None:
+            return self.clock() >= self._news + self.idle
+        return bool(self._done) and not self._waiting and not self._to_come()
+
+    def _to_come(self) -> list[str]:
+        """Name the invocations that have more tasks than folders so far, as their jobs tell."""
+        if self.folder in self._done:  # it is a job itself
+            return []
+        invocations: dict[Path, list[int]] = {}
+        for job, tasks in self._done.items():
+            invocations.setdefault(job.parent, []).append(tasks)
+        return [
+            f"{len(tasks)} of {max(tasks)} jobs of {invocation.name} are done, the others are not there yet"
+            for invocation, tasks in invocations.items()
+            if max(tasks) > len(tasks)
+        ]
+
+    def _say_what_is_waited_for(self) -> None:
+        said = [] if self._waiting else self._to_come()
+        if not self._waiting and not self._done:
+            said = [f"there is no launcher job in {self.folder} yet"]
+        for sentence in said:
+            if sentence not in self._noted:
+                self._noted.add(sentence)
+                self.note(sentence)
 
 
 def jobs_of(folder: Path) -> list[Path]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import sys
 from collections.abc import Sequence
 
 from mlflow_rest_export import __version__
 from mlflow_rest_export.cli.arguments import parser
-
-EXIT_USAGE = 2
 
 
 def run() -> None:
@@ -29,9 +26,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         chosen = known.parse_args(arguments)
     except SystemExit as end:  # argparse has said what is wrong, or shown what was asked for
-        return end.code if isinstance(end.code, int) else EXIT_USAGE
+        return int(end.code or 0)
     command = importlib.import_module(f"mlflow_rest_export.cli.{chosen.command}")
     return int(command.main(chosen))
 
 
-__all__ = ["argparse", "main", "run"]
+__all__ = ["main", "run"]

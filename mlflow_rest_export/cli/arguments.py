@@ -41,13 +41,16 @@ def _watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "watch",
         help="export launcher jobs as they complete",
         description="Watch a folder of the launcher and export each job once, when it is complete. Ends when "
-        "all jobs are final. While the server cannot be reached it goes on trying.",
-        epilog="After SIGTERM what is complete is exported still; exit codes as of export.",
+        "all jobs of its invocations are final. While the server cannot be reached it goes on trying.",
+        epilog="After SIGTERM what is complete is exported still; exit codes as of export; 1 also when a "
+        "job was not complete at the end, or none was found.",
         allow_abbrev=False,
     )
     what = command.add_argument_group("what")
     what.add_argument("folder", metavar="DIR", help="output, invocation or job folder; need not be there yet")
-    what.add_argument("--idle", type=float, metavar="SECONDS", help="end after so long without any news")
+    what.add_argument(
+        "--idle", type=float, metavar="SECONDS", help="end after so long without any news, and not before"
+    )
     what.add_argument(
         "--grace",
         type=float,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from mlflow_rest_export import __version__
 from mlflow_rest_export.cli import exit_codes
 from mlflow_rest_export.cli.arguments import parser
+from mlflow_rest_export.cli.console import Voice
 
 _BASH = """\
 _mlflow_rest_export() {{
@@ -35,7 +36,7 @@ autoload -U +X bashcompinit && bashcompinit
 
 def main(chosen: argparse.Namespace) -> int:
     """Print the script."""
-    print(script(chosen.shell), end="")
+    Voice().line(script(chosen.shell).rstrip("\n"))
     return exit_codes.GOOD
 
 

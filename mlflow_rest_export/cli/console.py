@@ -161,10 +161,6 @@ class Voice:
         """Tell something that is good to know."""
         self._say(f"note: {sentence}")
 
-    def unfinished(self, label: str) -> None:
-        """Tell that a job was not complete when the watch ended."""
-        self._say(f"not exported: {label}: not complete when the watch ended", always=True)
-
     def interrupted(self, done: int | None) -> None:
         """Tell what a signal left behind."""
         said = "" if done is None else f" after {done} run{'' if done == 1 else 's'}"
@@ -173,6 +169,10 @@ class Voice:
             "completes it",
             always=True,
         )
+
+    def line(self, text: str) -> None:
+        """Print a line of what was asked for."""
+        self._out(without_secrets(text))
 
     def _adjustments(self, label: str, adjustments: Sequence[Adjustment]) -> None:
         shown = adjustments if self.loudness else adjustments[:ADJUSTMENTS_SHOWN]

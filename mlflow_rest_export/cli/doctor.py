@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from mlflow_rest_export.cli import exit_codes
+from mlflow_rest_export.cli.console import Voice
 from mlflow_rest_export.cli.settings import layers_of
-from mlflow_rest_export.doctor.check import Check, Layer, State
+from mlflow_rest_export.doctor.check import Check, Layer, State, failed
 from mlflow_rest_export.doctor.examination import Examination
 from mlflow_rest_export.errors import ExportError
 
@@ -33,20 +32,26 @@ EXIT_CODES: Mapping[Layer, int] = {
 
 def main(chosen: argparse.Namespace) -> int:
     """Look at every layer, one line each."""
+    voice = Voice(as_json=chosen.json)
+    checks = []
+    for check in _checks(chosen, voice):
+        checks.append(check)
+        if not chosen.json:
+            voice.line(f"{check.state.value:<8} {check.layer.value:<12} {check.said}")
+    first = next((check.layer for check in checks if check.state is State.FAILED), None)
+    if chosen.json:
+        voice.json({"success": first is None, "checks": [_json(one) for one in checks]})
+    return exit_codes.GOOD if first is None else EXIT_CODES[first]
+
+
+def _checks(chosen: argparse.Namespace, voice: Voice) -> Iterator[Check]:
     try:
         layers = layers_of(chosen)
     except ExportError as error:
-        print(f"mlflow-rest-export: {error}", file=sys.stderr)
-        return exit_codes.of_error(error)
-    checks = []
-    for check in Examination(layers=layers, write=chosen.write).checks():
-        checks.append(check)
-        if not chosen.json:
-            print(f"{check.state.value:<8} {check.layer.value:<12} {check.said}", flush=True)
-    first = next((check.layer for check in checks if check.state is State.FAILED), None)
-    if chosen.json:
-        print(json.dumps({"schema": 1, "success": first is None, "checks": [_json(one) for one in checks]}))
-    return exit_codes.GOOD if first is None else EXIT_CODES[first]
+        voice.error(str(error))
+        yield failed(Layer.SETTINGS, error)
+        return
+    yield from Examination(layers=layers, write=chosen.write).checks()
 
 
 def _json(check: Check) -> dict[str, str]:

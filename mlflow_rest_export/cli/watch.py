@@ -3,63 +3,46 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlflow_rest_export.api import answer, cut_short
 from mlflow_rest_export.calls import ExportCall
-from mlflow_rest_export.cli import console, exit_codes
+from mlflow_rest_export.cli.course import Course
 from mlflow_rest_export.cli.settings import layers_of
-from mlflow_rest_export.cli.signals import listening
+from mlflow_rest_export.cli.signals import Signals
 from mlflow_rest_export.config import Layers
-from mlflow_rest_export.errors import ExportError, Interrupted, SettingsError
+from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.network.conduct import Stop
 from mlflow_rest_export.progress import Progress
 from mlflow_rest_export.watch import Watch
 
+FIRST_CONTACT = 15.0
+"""Seconds for the server to show itself when no ``--timeout`` is given: the watch asks again anyway."""
+
 
 def main(chosen: argparse.Namespace) -> int:
     """Watch until all jobs are final, and give the exit code."""
-    voice = console.Voice.of(chosen)
-    results: list[RunResult] = []
-    stop = Stop()
-    try:
-        voice.listen()
-        layers = layers_of(chosen)
+
+    def act(course: Course) -> int:
+        layers, voice, stop = layers_of(chosen), course.voice, Stop()
         if layers.settings.tracking_uri is None:
             voice.note("no tracking URI is given, so only jobs that bring their own can be exported")
         sender = Sender(layers, stop, voice.progress())
-        with listening(stop, voice, patience=chosen.grace) as signals:
-            watch = Watch(
+
+        def results_of(signals: Signals) -> Iterable[RunResult]:
+            return Watch(
                 folder=Path(chosen.folder).absolute(),
                 export=sender.export,
                 wait=signals.asked.wait,
+                note=voice.note,
                 idle=chosen.idle,
-            )
-            try:
-                for result in watch.results():
-                    results.append(result)
-                    voice.result(result, line=True)
-            except Interrupted as stopped:
-                voice.interrupted(len(results))
-                if chosen.json:
-                    voice.json(cut_short(results, str(stopped)))
-                return signals.exit_code()
-            finally:
-                voice.close_progress()
-    except (ExportError, OSError) as error:
-        voice.error(str(error))
-        if chosen.json:
-            voice.json(cut_short(results, str(error)))
-        return exit_codes.of_error(error)
-    finally:
-        voice.close()
-    for folder in watch.waiting:
-        voice.unfinished(folder.name)
-    voice.summary(results, answer(results))
-    return exit_codes.of_results(results) or (exit_codes.FAILED if watch.waiting else exit_codes.GOOD)
+            ).results()
+
+        return course.follow(stop, results_of, patience=chosen.grace)
+
+    return Course.of(chosen, act, lines=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +56,11 @@ class Sender:
     def export(self, job: Path) -> Sequence[RunResult]:
         """Export one job."""
         call = ExportCall.of([str(job)], self.layers, progress=self.progress)
+        conduct = replace(call.conduct, stop=self.stop)
+        if self.layers.settings.timeout is None:
+            patience = conduct.patience.with_another_host(first_contact=FIRST_CONTACT)
+            conduct = replace(conduct, patience=patience)
         try:
-            return list(replace(call, conduct=replace(call.conduct, stop=self.stop)).run())
+            return list(replace(call, conduct=conduct).run())
         except SettingsError as error:  # of the job's own stored settings: it costs this job alone
             return [RunResult(label=job.name, outcome=Outcome.FAILED, error=error)]

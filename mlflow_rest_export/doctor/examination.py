@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from mlflow_rest_export.atomic_files import UNFINISHED
 from mlflow_rest_export.config import Layers
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.doctor.check import Check, Layer, State, failed, ok, warning
@@ -68,9 +72,22 @@ class Examination:
     def _of_store(self, store: Store, connection: Connection) -> Iterator[Check]:
         tracking = store.tracking
         if isinstance(tracking, FileTracking):
-            yield ok(Layer.FOLDER, f"{tracking.root} can be written")
+            yield _about_folder(tracking.root)
         if isinstance(tracking, RestTracking):
             target = tracking.target
             yield from Way(url=target.base_url, tls=target.tls, variables=connection.environment).checks()
             signs = connection.aws_sigv4 or target.kind.startswith("SageMaker")
             yield from Service(tracking=tracking, signs=signs).checks()
+
+
+def _about_folder(root: Path) -> Check:
+    """Write into the folder or the nearest one above it: the system's word beforehand may be wrong."""
+    existing = next(path for path in (root, *root.parents) if os.path.exists(path))  # noqa: PTH110  # never raises
+    try:
+        with tempfile.TemporaryDirectory(dir=existing, prefix=UNFINISHED):
+            pass
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        said = f"{existing} cannot be written ({reason}): choose another folder for the runs"
+        return failed(Layer.FOLDER, said)
+    return ok(Layer.FOLDER, f"{root} can be written")

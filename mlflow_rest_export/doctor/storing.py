@@ -26,7 +26,8 @@ class Storing:
     Args:
         store: the open store.
         experiment: its name.
-        write: whether to write a run, which is deleted again; an experiment is created for it if need be.
+        write: whether to write a run, which is deleted again; an experiment is created for it, or restored,
+            as by an export.
         restore: whether an export would restore a deleted experiment.
     """
 
@@ -40,8 +41,11 @@ class Storing:
         try:
             found = self.store.tracking.find_experiment(self.experiment)
             yield self._about(found)
-            if found is not None and found.deleted:
+            if found is not None and found.deleted and not self.restore:
                 return
+            if found is not None and found.deleted and self.write:
+                self.store.tracking.restore_experiment(found.experiment_id)
+                yield ok(Layer.EXPERIMENT, f"{found.name!r} is restored (id {found.experiment_id})")
             if found is None and self.write:
                 found = self.store.tracking.create_experiment(self.experiment)
                 yield ok(Layer.EXPERIMENT, f"{found.name!r} is created (id {found.experiment_id})")

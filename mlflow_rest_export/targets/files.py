@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from mlflow_rest_export import mlruns_layout as layout
 from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.network.answers import without_secrets
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HERE = frozenset({"", "localhost"})
@@ -29,12 +30,13 @@ def path_of(uri: str) -> Path:
         return _absolute(uri, uri)
     parts = urlsplit(uri)
     if parts.netloc.lower() not in _HERE:
+        host = parts.netloc.rpartition("@")[2]  # what is before may be a password
         raise SettingsError(
-            f"{uri} names the machine {parts.netloc!r}: a folder of this one is written file:/path/to/mlruns "
-            f"or ./mlruns (perhaps ./{parts.netloc}{parts.path})"
+            f"{without_secrets(uri)} names the machine {host!r}: a folder of this one is written "
+            f"file:/path/to/mlruns or ./mlruns (perhaps ./{host}{parts.path})"
         )
     if parts.query or parts.fragment:
-        raise SettingsError(f"{uri}: in a file: URI write %3F for ? and %23 for #")
+        raise SettingsError(f"{without_secrets(uri)}: in a file: URI write %3F for ? and %23 for #")
     return _absolute(os.fsdecode(unquote_to_bytes(parts.path)), uri)
 
 

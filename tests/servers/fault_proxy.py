@@ -29,6 +29,7 @@ class FaultProxy:
     Args:
         port: the server's port on 127.0.0.1.
         delay: seconds every request and every new connection waits, as if the server were that far away.
+        sleep: waits for so many seconds.
         record: keep the bodies of requests and answers in ``seen``.
         before: called with each request before it goes to the server.
         after: called with each request when the server has answered and the client has not heard of it yet.
@@ -39,12 +40,14 @@ class FaultProxy:
         port: int,
         *,
         delay: float = 0.0,
+        sleep: Callable[[float], object] = time.sleep,
         record: bool = False,
         before: Hook | None = None,
         after: Hook | None = None,
     ) -> None:
         self.upstream_port = port
         self.delay = delay
+        self._sleep = sleep
         self.record = record
         self.before = before
         self.after = after
@@ -126,7 +129,7 @@ class FaultProxy:
     def _serve(self, client: socket.socket) -> None:
         upstream = Upstream(self.upstream_port, hold=self._held, record=self.record)
         with self._held(client), client.makefile("rb") as requests, contextlib.closing(upstream):
-            time.sleep(self.delay)
+            self._sleep(self.delay)
             with contextlib.suppress(OSError, Broken):
                 while self._exchange(client, requests, upstream):
                     pass
@@ -158,7 +161,7 @@ class FaultProxy:
     def _carry(
         self, client: socket.socket, content: Iterator[bytes], upstream: Upstream, head: Head, seen: Seen
     ) -> bool:
-        time.sleep(self.delay)
+        self._sleep(self.delay)
         if self.before:
             self.before(seen)
         if seen.writes:

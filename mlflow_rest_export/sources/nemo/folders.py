@@ -113,12 +113,29 @@ def number_of(job: Path) -> str:
     Folders are called ``<task>.<number>`` since launcher 0.2.5 and ``<task>`` before, where of two equal
     tasks only the first can be told.
     """
-    tasks = _tasks(job)
+    tasks = tasks_of(job)
     for names in ([f"{task}.{number}" for number, task in enumerate(tasks)], tasks):
         if job.name in names:
             return str(names.index(job.name))
     ending = re.search(r"\.(\d{1,6})$", job.name, re.ASCII)
     return str(int(ending[1])) if ending else ""
+
+
+def tasks_of(job: Path) -> list[str]:
+    """List the tasks of a job's invocation by the job's stored config; none where it tells none."""
+    try:
+        metadata = load_yaml(job / "artifacts" / METADATA)
+    except SourceError:
+        return []
+    tasks = metadata
+    for name in ("launcher_resolved_config", "evaluation", "tasks"):
+        tasks = tasks.get(name) if isinstance(tasks, dict) else None
+    names = (
+        [task.get("name") if isinstance(task, dict) else task for task in tasks]
+        if isinstance(tasks, list)
+        else []
+    )
+    return [str(name) for name in names]
 
 
 def find_invocations(prefix: str, job_dirs: tuple[Path, ...]) -> list[tuple[str, Path]]:
@@ -145,22 +162,6 @@ def _children(folder: Path) -> Iterator[Path]:
     except OSError:
         return
     yield from (folder / name for name in names)
-
-
-def _tasks(job: Path) -> list[str]:
-    try:
-        metadata = load_yaml(job / "artifacts" / METADATA)
-    except SourceError:
-        return []
-    tasks = metadata
-    for name in ("launcher_resolved_config", "evaluation", "tasks"):
-        tasks = tasks.get(name) if isinstance(tasks, dict) else None
-    names = (
-        [task.get("name") if isinstance(task, dict) else task for task in tasks]
-        if isinstance(tasks, list)
-        else []
-    )
-    return [str(name) for name in names]
 
 
 def _id_in_scripts(job: Path) -> str:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import email.utils
 import json
+import os
 import ssl
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 import trustme
-from loopback import Reaction, say, serving, unused_port
+from loopback import Reaction, Talk, say, serving, unused_port
 
+from mlflow_rest_export import connect
 from mlflow_rest_export.cli import main
 
 EXPERIMENTS: dict[str, object] = {"experiments": []}
@@ -203,6 +207,26 @@ def test_a_deleted_experiment_is_a_failure_with_its_ways_out(doctor: Doctor) -> 
     assert doctor.last == ("experiment", "failed", said)
 
 
+def test_a_deleted_experiment_is_restored_for_the_run_that_was_asked_for(
+    doctor: Doctor, tmp_path: Path
+) -> None:
+    store = connect(str(tmp_path / "mlruns")).tracking
+    made = store.create_experiment("nightly")
+    (tmp_path / "mlruns" / ".trash").mkdir(exist_ok=True)
+    (tmp_path / "mlruns" / made.experiment_id).rename(tmp_path / "mlruns" / ".trash" / made.experiment_id)
+    meta = tmp_path / "mlruns" / ".trash" / made.experiment_id / "meta.yaml"
+    meta.write_text(meta.read_text().replace("lifecycle_stage: active", "lifecycle_stage: deleted"))
+    words = ["--tracking-uri", str(tmp_path / "mlruns"), "--experiment-name", "nightly"]
+
+    doctor.ask(*words, "--restore-experiment")
+    assert (doctor.code, *doctor.last[:2]) == (0, "run", "warning")
+
+    doctor.ask(*words, "--restore-experiment", "--write")
+    assert doctor.code == 0
+    assert doctor.lines["experiment"] == ("ok", f"'nightly' is restored (id {made.experiment_id})")
+    assert doctor.lines["artifacts"][0] == "ok"
+
+
 def test_a_deleted_experiment_that_would_be_restored_is_fine(doctor: Doctor) -> None:
     with serving(*good()[:3], experiment("deleted")) as server:
         doctor.ask("--tracking-uri", server.url, "--experiment-name", "nightly", "--restore-experiment")
@@ -279,6 +303,102 @@ def test_a_folder_of_runs_is_written_and_read(doctor: Doctor, tmp_path: Path) ->
     assert doctor.lines["artifacts"] == ("ok", "a file went there and back (file)")
     (meta,) = tmp_path.glob("mlruns/*/*/meta.yaml")
     assert "lifecycle_stage: deleted" in meta.read_text()
+
+
+def test_a_folder_that_cannot_be_written_is_told_by_trying(doctor: Doctor) -> None:
+    doctor.ask("--tracking-uri", "/proc/nothere")
+
+    assert (doctor.code, *doctor.last[:2]) == (10, "folder", "failed")
+    assert doctor.last[2].startswith("/proc cannot be written (")
+
+
+def test_trying_leaves_nothing_behind(doctor: Doctor, tmp_path: Path) -> None:
+    doctor.ask("--tracking-uri", str(tmp_path / "deep" / "mlruns"))
+
+    assert doctor.lines["folder"] == ("ok", f"{tmp_path}/deep/mlruns can be written")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dead_proxy_is_no_fault_of_the_server(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = unused_port()
+    monkeypatch.setenv("HTTP_PROXY", f"http://user:canary@127.0.0.1:{port}")
+    doctor.ask("--tracking-uri", "http://mlflow.invalid")
+
+    assert (doctor.code, *doctor.last[:2]) == (10, "proxy", "failed")
+    said = f"there is no way to the proxy http://127.0.0.1:{port}: nothing listens at 127.0.0.1:{port} "
+    said += "(connection refused); check HTTPS_PROXY and HTTP_PROXY; NO_PROXY lists the hosts that need none"
+    assert doctor.last[2] == said
+
+
+def test_a_proxy_that_gives_no_way(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(say(407, b"")) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        doctor.ask("--tracking-uri", "https://mlflow.invalid")
+
+    state, said = doctor.lines["proxy"]
+    assert (doctor.code, state) == (10, "failed")
+    assert "gives no way to mlflow.invalid (Tunnel connection failed: 407 Said)" in said
+
+
+def test_the_certificate_is_looked_at_behind_a_proxy_too(
+    doctor: Doctor, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tunnel(talk: Talk) -> bool:
+        talk.connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with context(authority).wrap_socket(talk.connection, server_side=True, do_handshake_on_connect=False):
+            pass
+        return False
+
+    with serving(tunnel) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//user:canary@"))
+        doctor.ask("--tracking-uri", "https://localhost:1")
+
+        signed = {request.headers.get("proxy-authorization", "") for request in proxy.received}
+    assert (doctor.code, doctor.last[0]) == (13, "tls")
+    assert signed == {"Basic dXNlcjpjYW5hcnk="}
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_nobody_who_reads_is_no_traceback(words: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "mlflow_rest_export", "doctor", *words]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+
+    assert (done.returncode, done.stderr) == (2, "")
+
+
+def test_signs_that_the_terminal_lacks_are_escaped(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mlflow_rest_export", "doctor", "--tracking-uri", str(tmp_path / "é")]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\xe9" in done.stdout
+
+
+def test_json_is_an_object_even_when_the_settings_make_no_sense(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["doctor", "--json", "-o", "export.mlflow.nope=1"])
+
+    told = json.loads(capsys.readouterr().out)
+    assert (code, told["success"]) == (2, False)
+    assert [(check["layer"], check["state"]) for check in told["checks"]] == [("settings", "failed")]
+
+
+@pytest.mark.parametrize("command", ["doctor", "export"])
+def test_a_password_in_a_file_uri_is_not_told(
+    command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "report.xml").write_text("<testsuite name='x'/>")
+    words = [str(tmp_path / "report.xml")] if command == "export" else []
+
+    assert main([command, *words, "--tracking-uri", "file://bob:hunter2@h/x"]) == 2
+
+    said = "".join(capsys.readouterr())
+    assert "names the machine 'h'" in said
+    assert "hunter2" not in said
+    assert "bob" not in said
 
 
 def test_a_proxy_is_named_without_its_password(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,17 @@ from loopback import Reaction, Talk, reset_before, say, serving
 
 from mlflow_rest_export import connect
 from mlflow_rest_export.client import Client
-from mlflow_rest_export.errors import ApiError, Conflict, NoAnswer, ParamConflict, SettingsError, SourceError
-from mlflow_rest_export.live_run import BATCH, LiveRun
+from mlflow_rest_export.errors import (
+    ApiError,
+    Conflict,
+    ExportError,
+    NoAnswer,
+    ParamConflict,
+    SettingsError,
+    SourceError,
+)
+from mlflow_rest_export.live_run import LiveRun
+from mlflow_rest_export.live_sender import Buffering
 from mlflow_rest_export.records import RunStatus
 from mlflow_rest_export.targets import files
 from mlflow_rest_export.tracking.protocol import StoredRun
@@ -101,32 +110,43 @@ def test_the_status_follows_from_how_the_script_ends(
     assert stored(client, run).metrics["loss"].value == 0.5
 
 
+def begun(client: Client, **buffering: float) -> LiveRun:
+    """Begin a run that keeps as much, and waits as long, as a test says."""
+    made = stored(client, client.run(experiment="x"))
+    rhythm = Buffering(**{"interval": 3600.0, **buffering})  # type: ignore[arg-type]
+    return LiveRun(client.store, made, limits=client.tracking.limits(), buffering=rhythm)
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Wait for what a thread in the background does."""
+    looking = threading.Event()
+    while not happened():  # the test's own time-out ends it
+        looking.wait(0.01)
+
+
 def test_a_full_batch_is_sent_at_once(client: Client) -> None:
-    with client.run(experiment="x") as run:
-        for step in range(BATCH - 1):
+    with begun(client, batch=10) as run:
+        for step in range(9):
             run.log_metric("loss", 0.5, step=step)
         assert "loss" not in stored(client, run).metrics
-        run.log_metric("loss", 0.5, step=BATCH)
-        assert stored(client, run).metrics["loss"].step == BATCH
+        run.log_metric("loss", 0.5, step=9)
+        until(lambda: "loss" in stored(client, run).metrics)
+        assert stored(client, run).metrics["loss"].step == 9
 
 
 def test_what_was_collected_is_sent_after_a_while(client: Client) -> None:
-    created = client.run(experiment="x")
-    run = LiveRun(
-        client.tracking,
-        client.artifacts,
-        stored(client, created),
-        limits=client.tracking.limits(),
-        interval=0.01,
-    )
-    with run:
+    with begun(client, interval=0.01) as run:
         run.log_metric("loss", 0.5)
-        looking = threading.Event()
-        for _ in range(500):
-            if "loss" in stored(client, run).metrics:
-                break
-            looking.wait(0.01)
+        until(lambda: "loss" in stored(client, run).metrics)
         assert stored(client, run).metrics["loss"].value == 0.5
+
+
+def test_a_script_that_is_faster_than_the_store_waits_and_loses_nothing(client: Client) -> None:
+    with begun(client, batch=10, most=20, wait=3600.0) as run:
+        for step in range(300):
+            run.log_metric("loss", 0.5, step=step)
+
+    assert len(list(client.tracking.metric_history(run.run_id, "loss"))) == 300
 
 
 def test_flush_sends_now(client: Client) -> None:
@@ -199,6 +219,8 @@ class Server:
         self.experiment = "active"
         self.down = False
         self.batches: list[dict[str, list[dict[str, object]]]] = []
+        self.points: list[dict[str, object]] = []
+        """What it says that it has stored."""
         self.statuses: list[object] = []
 
     def __call__(self, talk: Talk) -> bool:
@@ -215,7 +237,10 @@ class Server:
         answers: dict[str, dict[str, object]] = {
             "get-by-name": {"experiment": stage},
             "create": {"run": {"info": info, "data": {}}},
-            "get": {"run": {"info": info, "data": {}}},
+            "get": {"run": {"info": info, "data": {"metrics": self.points}}},
+            "get-history": {
+                "metrics": [point for point in self.points if str(point["key"]) in talk.request.target]
+            },
         }
         if name == "version":
             return say(200, b"3.17.2")(talk)
@@ -270,7 +295,7 @@ def test_infinities_that_a_server_would_alter_go_into_a_tag(remote: Client, serv
 
     (batch,) = server.batches
     assert [point["key"] for point in batch["metrics"]] == ["acc"]
-    assert batch["tags"] == [{"key": "nonfinite.loss", "value": "inf at step 7"}]
+    assert batch["tags"] == [{"key": "nonfinite.loss", "value": "Infinity at step 7"}]
 
 
 def test_what_the_server_refuses_raises_at_the_end_and_fails_the_run(remote: Client, server: Server) -> None:
@@ -304,18 +329,180 @@ def test_what_an_outage_kept_arrives_later(remote: Client, server: Server) -> No
         server.down = False
         run.log_metric("b", 2.0)
 
-    assert [point["key"] for point in server.batches[-1]["metrics"]] == ["a", "b"]
+    assert [point["key"] for batch in server.batches for point in batch["metrics"]] == ["a", "b"]
     assert server.statuses == ["FINISHED"]
 
 
-def test_an_outage_that_has_passed_is_no_failure(remote: Client, server: Server) -> None:
-    with remote.run(experiment="x") as run:
-        run.log_metric("a", 1.0)
+def test_an_outage_that_has_passed_is_no_failure(
+    remote: Client, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    with begun(remote, batch=1, interval=0.01) as run:
         server.down = True
-        run._send()  # as the thread in the background does
+        run.log_metric("a", 1.0)
+        until(lambda: "values are kept and sent later" in caplog.text)
+        run.log_metric("b", 1.0)
+        server.down = False
+        until(lambda: "the store takes values again" in caplog.text)
+
+    assert caplog.text.count("values are kept and sent later") == 1
+    assert server.statuses == ["FINISHED"]
+
+
+def test_an_outage_never_hides_what_the_server_refused(
+    remote: Client, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse_and_vanish(talk: Talk) -> bool:
+        server.down = True
+        return say(403, {"error_code": "PERMISSION_DENIED", "message": "no"})(talk)
+
+    server.to_batches = [refuse_and_vanish]
+    with pytest.raises(ApiError, match="PERMISSION_DENIED"), begun(remote, batch=1) as run:
+        run.log_metrics({"a": 1.0, "b": 2.0})
+        until(lambda: "values are kept and sent later" in caplog.text)
         server.down = False
 
-    assert server.statuses == ["FINISHED"]
+    assert server.statuses == ["FAILED"]
+
+
+def test_a_point_whose_answer_was_lost_is_not_sent_twice(remote: Client, server: Server) -> None:
+    def stored_and_lost(talk: Talk) -> bool:
+        talk.read_body()
+        server.points += json.loads(talk.request.body)["metrics"]
+        server.down = True
+        return reset_before(talk)
+
+    server.to_batches = [stored_and_lost]
+    with remote.run(experiment="x") as run:
+        run.log_metrics({"a": 1.0, "b": 2.0}, step=1)
+        with pytest.raises(NoAnswer):
+            run.flush()
+        server.down = False
+        run.log_metric("a", 3.0, step=2)
+
+    sent = [(point["key"], point["step"]) for batch in server.batches for point in batch.get("metrics", [])]
+    assert sorted(sent) == [("a", 1), ("a", 2), ("b", 1)]
+
+
+def test_an_outage_does_not_stop_the_script_and_too_many_values_are_left_out_with_a_warning(
+    remote: Client, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(NoAnswer), begun(remote, batch=10, most=50, wait=0.0) as run:
+        server.down = True
+        for step in range(100):
+            run.log_metric("a", 1.0, step=step)
+        until(lambda: run._sender.outage is not None)
+
+    warnings = [record.message for record in caplog.records if "further ones are left out" in record.message]
+    assert len(warnings) == 1
+    assert "run r1: 50 values wait for the store already" in warnings[0]
+    assert "values did not arrive" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["client", "remote"])
+def test_a_step_that_is_no_whole_number_is_told_at_once_and_costs_nothing(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    client: Client = request.getfixturevalue(kind)
+    with client.run(experiment="x") as run:
+        run.log_metric("a", 1.0, step=1)
+        with pytest.raises(TypeError, match="integer"):
+            run.log_metric("b", 1.0, step=2.5)  # type: ignore[arg-type]
+
+    if kind == "client":
+        assert list(stored(client, run).metrics) == ["a"]
+        assert stored(client, run).status is RunStatus.FINISHED
+
+
+def test_a_folder_that_cannot_be_written_fails_the_run_and_keeps_what_there_was(
+    client: Client, tmp_path: Path
+) -> None:
+    with client.run(experiment="x") as run:
+        (metrics,) = tmp_path.glob(f"mlruns/*/{run.run_id}/metrics")
+        metrics.rmdir()
+        metrics.write_text("in the way")
+        run.log_metric("a", 1.0)
+        with pytest.raises(ExportError, match="writing values to run"):
+            run.flush()
+        metrics.unlink()
+
+    assert stored(client, run).metrics["a"].value == 1.0
+
+
+def test_a_param_cannot_change_between_two_batches_either(client: Client) -> None:
+    with client.run(experiment="x") as run:
+        run.log_params({"lr": 1})
+        run.log_params({"lr": 1})
+        with pytest.raises(ParamConflict, match="already has the param lr with another value"):
+            run.log_params({"lr": 2, "other": 3})
+
+    assert stored(client, run).params == {"lr": "1"}
+
+
+def test_a_param_that_was_refused_can_be_given_again(remote: Client, server: Server) -> None:
+    server.to_batches = [REFUSED]
+    with remote.run(experiment="x") as run:
+        run.log_params({"lr": "wrong"})
+        with pytest.raises(ApiError):
+            run.flush()
+        run.log_params({"lr": "right"})
+
+    assert server.batches[-1]["params"] == [{"key": "lr", "value": "right"}]
+
+
+def test_names_stay_apart_in_whatever_order_they_come(client: Client) -> None:
+    with client.run(experiment="x") as run:
+        run.log_metric("pass@1", 0.5)
+        run.log_metric("pass_at_1", 0.25)
+        run.log_metric("pass@1", 0.75, step=1)
+        run.log_metrics({"loss": 1.0, "loss/val": 2.0})
+        run.log_metric("deep/er", 3.0)
+        run.log_metric("deep", 4.0)
+
+    found = {key: point.value for key, point in stored(client, run).metrics.items()}
+    assert found.pop("pass_at_1") == 0.75
+    assert found.pop("loss") == 1.0
+    assert found.pop("loss_val") == 2.0
+    assert found.pop("deep/er") == 3.0
+    assert sorted(found.values()) == [0.25, 4.0]
+
+
+def test_every_value_that_is_no_number_is_told_in_the_tag(remote: Client, server: Server) -> None:
+    with remote.run(experiment="x") as run:
+        run.log_metric("loss", math.inf, step=7)
+        run.log_metric("loss", -math.inf, step=8)
+
+    (batch,) = server.batches
+    told = "Infinity at step 7, -Infinity at step 8"
+    assert batch["tags"] == [{"key": "nonfinite.loss", "value": told}]
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        lambda run: run.log_metrics({"a": 1.0}),
+        lambda run: run.log_params({"a": 1}),
+        lambda run: run.set_tags({"a": 1}),
+        lambda run: run.log_text("a", "a.txt"),
+        lambda run: run.log_artifact("a.txt"),
+        lambda run: run.flush(),
+    ],
+)
+def test_outside_of_its_block_a_run_takes_nothing(client: Client, log: Callable[[LiveRun], None]) -> None:
+    run = client.run(experiment="x")
+    with pytest.raises(ExportError, match=f"run {run.run_id} is not begun: log values inside its with block"):
+        log(run)
+    with run:
+        pass
+    with pytest.raises(ExportError, match=f"run {run.run_id} is over: log values inside its with block"):
+        log(run)
+
+
+def test_a_second_block_wants_a_run_of_its_own(client: Client) -> None:
+    run = client.run(experiment="x")
+    with run:
+        pass
+    with pytest.raises(ExportError, match="was begun before: give a second block a run of its own"), run:
+        pass
 
 
 def test_the_scripts_own_exception_is_not_hidden(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 from loopback import unused_port
 
 from mlflow_rest_export.cli import main
@@ -19,6 +21,7 @@ from mlflow_rest_export.watch import Watch
 
 RESULTS = Path(__file__).parents[3] / "fixtures" / "results" / "20261122_190618-4d4685867b13b968"
 FIRST, SECOND = "simple_evals.mmlu.0", "AA-LCR.aa_lcr.1"
+UNFINISHED = "it was not complete when the watch ended"
 
 
 class World:
@@ -31,12 +34,15 @@ class World:
         self.folder = folder
         self.exported: list[tuple[float, str]] = []
         self.answers: list[Exception | None] = []
+        self.results: list[RunResult] = []
         self.events: list[Callable[[], object]] = []
+        self.notes: list[str] = []
         self.end_after = 1000
         self.watch = Watch(
             folder=folder,
             export=self.export,
             wait=self.wait,
+            note=self.notes.append,
             clock=lambda: self.now,
             idle=idle,
             quiet=quiet,
@@ -57,7 +63,12 @@ class World:
         return self.end_after <= 0
 
     def run(self) -> list[str]:
-        return [result.label for result in self.watch.results()]
+        self.results = list(self.watch.results())
+        return [result.label for result in self.results]
+
+    def left(self) -> dict[str, str]:
+        """Give what failed, and why."""
+        return {result.label: str(result.error) for result in self.results if result.error}
 
 
 @pytest.fixture
@@ -74,6 +85,10 @@ def complete(invocation: Path, name: str, *, stages: bool = True) -> Callable[[]
     def act() -> None:
         ignored = shutil.ignore_patterns() if stages else shutil.ignore_patterns("stage.*")
         shutil.copytree(RESULTS / name, invocation / name, dirs_exist_ok=True, ignore=ignored)
+        metadata = invocation / name / "artifacts" / "metadata.yaml"
+        config = yaml.safe_load(metadata.read_text())
+        del config["launcher_resolved_config"]["evaluation"]["tasks"][2]  # its job failed and is elsewhere
+        metadata.write_text(yaml.safe_dump(config))
 
     return act
 
@@ -88,28 +103,29 @@ def test_each_job_is_exported_when_it_completes_and_then_the_watch_ends(invocati
 
     assert world.run() == [SECOND, FIRST]
     assert world.exported == [(4.0, SECOND), (8.0, FIRST)]
-    assert not world.watch.waiting
+    assert not world.left()
 
 
 @pytest.mark.parametrize("place", ["output folder", "job"])
 def test_an_output_folder_and_a_job_can_be_watched_too(invocation: Path, place: str) -> None:
     complete(invocation, FIRST)()
-    shutil.rmtree(invocation / SECOND)
+    complete(invocation, SECOND)()
 
-    assert World({"output folder": invocation.parent, "job": invocation / FIRST}[place]).run() == [FIRST]
+    assert FIRST in World({"output folder": invocation.parent, "job": invocation / FIRST}[place]).run()
 
 
 def test_a_folder_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
     world = World(tmp_path / "later")
     job = tmp_path / "later" / RESULTS.name
-    world.events = [nothing, lambda: shutil.copytree(RESULTS / FIRST, job / FIRST)]
+    world.events = [nothing, complete(job, FIRST), complete(job, SECOND)]
 
-    assert world.run() == [FIRST]
+    assert world.run() == [FIRST, SECOND]
+    assert world.notes.pop() == f"1 of 2 jobs of {RESULTS.name} are done, the others are not there yet"
+    assert world.notes == [f"there is no launcher job in {tmp_path / 'later'} yet"]
 
 
 def test_results_without_stage_files_count_when_they_have_been_quiet(invocation: Path) -> None:
-    shutil.rmtree(invocation / SECOND)
-    world = World(invocation, quiet=10)
+    world = World(invocation / FIRST, quiet=10)
     write_more = (invocation / FIRST / "artifacts" / "more.json").touch
     world.events = [complete(invocation, FIRST, stages=False), nothing, write_more]
 
@@ -122,23 +138,28 @@ def test_half_written_results_do_not_count(invocation: Path) -> None:
     results = invocation / FIRST / "artifacts" / "results.yml"
     results.write_text(results.read_text()[:200] + '\n  broken: "')
 
-    assert World(invocation, idle=60.0).run() == []
+    world = World(invocation / FIRST, idle=60.0)
+    world.run()
+    assert world.exported == []
+    assert world.left() == {FIRST: UNFINISHED}
 
 
 def test_results_of_a_job_that_still_runs_do_not_count(invocation: Path) -> None:
     complete(invocation, FIRST)()
     (invocation / FIRST / "logs" / "stage.exit").unlink()
 
-    assert World(invocation, idle=60.0).run() == []
+    world = World(invocation / FIRST, idle=60.0)
+    world.run()
+    assert world.exported == []
 
 
 def test_idle_ends_the_watch_and_leaves_word_of_what_did_not_complete(invocation: Path) -> None:
     world = World(invocation, idle=20.0)
     world.events = [nothing, complete(invocation, FIRST)]
 
-    assert world.run() == [FIRST]
+    assert world.run() == [FIRST, SECOND]
     assert world.now - 1000 == 24.0
-    assert [folder.name for folder in world.watch.waiting] == [SECOND]
+    assert world.left() == {SECOND: UNFINISHED}
 
 
 def test_a_job_that_writes_is_news_and_keeps_the_watch_going(invocation: Path) -> None:
@@ -153,19 +174,81 @@ def test_a_job_that_writes_is_news_and_keeps_the_watch_going(invocation: Path) -
 
 
 def test_an_outage_is_waited_out(invocation: Path) -> None:
-    shutil.rmtree(invocation / SECOND)
     complete(invocation, FIRST)()
-    world = World(invocation, pause=30.0)
+    world = World(invocation / FIRST, pause=30.0)
     world.answers = [NoAnswer("down", may_have_arrived=False), ApiError("busy", status=503)]
 
     assert world.run() == [FIRST]
     assert world.exported == [(0.0, FIRST), (30.0, FIRST), (60.0, FIRST)]
+    assert world.notes == ["down; jobs wait until the server is back", "the server is back"]
 
 
-def test_what_the_server_refuses_is_told_once(invocation: Path) -> None:
+def test_in_an_outage_all_jobs_wait_together(invocation: Path) -> None:
+    complete(invocation, FIRST)()
+    complete(invocation, SECOND)()
+    world = World(invocation, pause=30.0)
+    world.answers = [NoAnswer("down", may_have_arrived=False)]
+
+    assert world.run() == [SECOND, FIRST]
+    assert world.exported == [(0.0, SECOND), (30.0, SECOND), (30.0, FIRST)]
+
+
+def test_an_outage_is_no_news_and_is_what_is_told_of_jobs_left_over(invocation: Path) -> None:
+    complete(invocation, FIRST)()
+    world = World(invocation, pause=30.0, idle=35.0)
+    world.answers = [NoAnswer("down", may_have_arrived=False)] * 100
+
+    world.run()
+    assert world.now - 1000 == 36.0
+    assert world.left() == {FIRST: "down", SECOND: UNFINISHED}
+
+
+def test_with_idle_nothing_else_ends_the_watch(invocation: Path) -> None:
+    complete(invocation, FIRST)()
+    complete(invocation, SECOND)()
+    later = invocation.parent / "20261122_190619-0000000000000000"
+    world = World(invocation.parent, idle=20.0)
+    world.events = [nothing, nothing, lambda: shutil.copytree(RESULTS, later)]
+
+    assert len(world.run()) == 4
+    assert world.now - 1000 == 26.0
+
+
+def test_jobs_without_a_folder_are_waited_for(invocation: Path) -> None:
     shutil.rmtree(invocation / SECOND)
     complete(invocation, FIRST)()
     world = World(invocation)
+    world.events = [nothing, nothing, complete(invocation, SECOND)]
+
+    assert world.run() == [FIRST, SECOND]
+    note = f"1 of 2 jobs of {invocation.name} are done, the others are not there yet"
+    assert world.notes == [note]
+
+
+@pytest.mark.parametrize("place", ["nowhere", "a file", "results of another tool"])
+def test_where_no_job_is_found_the_command_fails(
+    place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "watched"
+    if place == "a file":
+        folder.touch()
+    elif place == "results of another tool":
+        shutil.copytree(RESULTS.parents[1] / "formats" / "lm-eval", folder)
+
+    code = main(["watch", str(folder), "--idle", "0", "--json", "--tracking-uri", str(tmp_path / "mlruns")])
+
+    said = capsys.readouterr()
+    expected = f"no launcher job was found in {folder}"
+    if place == "a file":
+        expected = f"{folder} is a file: give an output folder of the launcher"
+    assert code == 1
+    assert f"mlflow-rest-export: {expected}" in said.err
+    assert json.loads(said.out)["success"] is False
+
+
+def test_what_the_server_refuses_is_told_once(invocation: Path) -> None:
+    complete(invocation, FIRST)()
+    world = World(invocation / FIRST)
     world.answers = [ApiError("no", status=403)]
 
     assert world.run() == [FIRST]
@@ -181,6 +264,7 @@ def test_when_asked_to_end_it_exports_what_is_complete_and_waits_for_nothing(inv
 
     assert sorted(world.run()) == sorted([FIRST, SECOND])
     assert world.exported == [(0.0, FIRST), (2.0, SECOND), (2.0, FIRST)]
+    assert world.left() == {SECOND: "down"}
 
 
 @pytest.fixture
@@ -218,11 +302,28 @@ def test_the_command_fails_when_a_job_did_not_complete(
 ) -> None:
     complete(invocation, FIRST)()
 
-    code = main(["watch", str(invocation), "--idle", "0", "--tracking-uri", str(tmp_path / "mlruns")])
+    code = main(["watch", str(invocation), "--idle", "0", "--json", "--tracking-uri", str(tmp_path / "m")])
 
+    said = capsys.readouterr()
     assert code == 1
-    said = f"not exported: {SECOND}: not complete when the watch ended"
-    assert said in capsys.readouterr().err
+    assert f"failed: {SECOND}: {UNFINISHED}" in said.err
+    told = json.loads(said.out)
+    assert told["success"] is False
+    assert [(run["job_id"], run["outcome"]) for run in told["runs"]][1:] == [(SECOND, "failed")]
+
+
+def test_an_outage_is_told_when_it_begins(invocation: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    complete(invocation, FIRST)()
+    port = unused_port()
+    words = ["watch", str(invocation / FIRST), "--idle", "0", "--timeout", "0.1"]
+
+    code = main([*words, "--tracking-uri", f"http://127.0.0.1:{port}"])
+
+    said = capsys.readouterr().err
+    assert code == 1
+    assert f"nothing listens at 127.0.0.1:{port} (connection refused)" in said
+    assert "note: " in said.partition("jobs wait until the server is back")[0]
+    assert UNFINISHED not in said
 
 
 def test_wrong_settings_of_one_job_cost_that_job(
