@@ -34,7 +34,7 @@ class Shard:
                 yield result
 
     def holds(self, record: RunRecord | Unreadable) -> bool:
-        """Say whether a result belongs to this part: each belongs to exactly one, by its parent's key or its own.
+        """Say whether a result belongs to this part: each belongs to one, by its parent's key or its own.
 
         So what stands under one parent is exported together with it, and the parent by nobody else.
         """
