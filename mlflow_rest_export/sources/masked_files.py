@@ -116,6 +116,8 @@ def cells_mask(separator: str, conceal: Mapping[str, Callable[[str], str]]) -> M
             out += [said, end]
             column, at = (column + 1, found.end()) if end == separator else (0, found.end())
             in_head = in_head and end == separator
+        if at < len(text):
+            raise SourceError("its cells cannot be told apart")
         return Masked("".join(out), count)
 
     return mask
