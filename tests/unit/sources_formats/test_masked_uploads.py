@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 from result_samples import BUNDLE, EEE, HELM, INSPECT_JSON, LIGHTEVAL, LM_EVAL, document, written
 
-from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.records import RunRecord
 from mlflow_rest_export.sources import detection
-from mlflow_rest_export.sources.masked_files import MAX_MASKED, cells_mask
+from mlflow_rest_export.sources.masked_files import MAX_MASKED
 from mlflow_rest_export.sources.options import ReadOptions
 
 KEY = "sk-q7" + "Q7" * 12
@@ -201,11 +200,6 @@ def test_secrets_of_a_table_are_masked_in_place(name: str, tmp_path: Path) -> No
         assert contents(record)[name].decode().replace('"***"  #', "***  #") == TABLES[name].format(
             key="***", url=ADDRESS.decode()
         )
-
-
-def test_cells_that_cannot_be_told_apart_are_not_taken_for_masked() -> None:
-    with pytest.raises(SourceError, match="its cells cannot be told apart"):
-        cells_mask(",", {})('a\n"x"y,\n')
 
 
 def test_a_secret_column_that_is_skipped_is_masked_too(tmp_path: Path) -> None:
