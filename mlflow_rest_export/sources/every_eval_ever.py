@@ -75,16 +75,7 @@ def _result(path: Path, options: ReadOptions) -> Result:
     document = json_files.read_members(path)
     log = result_files.checked(_Log, document, path)
     values = RunValues()
-    found: dict[str, Dataset] = {}
-    sizes: set[tuple[str, str]] = set()
-    for task, scored in _named(log.evaluation_results):
-        if task != scored.evaluation_name:
-            reason = "the file has several results of this name"
-            about = f"evaluation {scored.evaluation_name}"
-            values.adjustments.append(Adjustment(about, _metric(scored), task, reason))
-        _scores(values, task, scored, sizes)
-        if (dataset := _dataset(scored.source_data)) is not None:
-            found.setdefault(task, dataset)
+    found = _results(values, log.evaluation_results)
     for name in ("schema_version", "source_metadata", "eval_library", "model_info"):
         values.setting(RUN, name, document.get(name))
     values.tag("evaluation_id", log.evaluation_id)
@@ -113,6 +104,21 @@ def _result(path: Path, options: ReadOptions) -> Result:
         ),
         datasets=found,
     )
+
+
+def _results(values: RunValues, results: list[_Scored]) -> dict[str, Dataset]:
+    """Take all results in; give the dataset of each task."""
+    found: dict[str, Dataset] = {}
+    sizes: set[tuple[str, str]] = set()
+    for task, scored in _named(results):
+        if task != scored.evaluation_name:
+            reason = "the file has several results of this name"
+            about = f"evaluation {scored.evaluation_name}"
+            values.adjustments.append(Adjustment(about, _metric(scored), task, reason))
+        _scores(values, task, scored, sizes)
+        if (dataset := _dataset(scored.source_data)) is not None:
+            found.setdefault(task, dataset)
+    return found
 
 
 def _named(results: list[_Scored]) -> Iterator[tuple[str, _Scored]]:

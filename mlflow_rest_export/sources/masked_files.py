@@ -90,7 +90,7 @@ def lines_mask(text: str) -> Masked:
 
 
 def cells_mask(separator: str, conceal: Mapping[str, Callable[[str], str]]) -> Mask:
-    """Give the mask for a table of separated cells.
+    """Give the mask for a table of separated cells that the strict CSV reader has read.
 
     Args:
         separator: what stands between two cells.
@@ -103,6 +103,7 @@ def cells_mask(separator: str, conceal: Mapping[str, Callable[[str], str]]) -> M
         out: list[str] = []
         at = column = count = 0
         in_head = True
+        # At every place but the end a cell begins, if an empty one.
         while at < len(text) and (found := cell.match(text, at)):
             said, end = found.groups()
             value = said[1:-1].replace('""', '"') if said.startswith('"') else said

@@ -97,9 +97,9 @@ def test_a_file_that_cannot_be_read_is_named_with_its_job(tmp_path: Path) -> Non
     gone = replace(a_record(), artifacts=(Artifact("f", tmp_path / "gone"),))
     folder = replace(a_record(), artifacts=(Artifact("f", tmp_path),))
 
-    with pytest.raises(SourceError, match=f"job: {tmp_path}/gone cannot be read: No such file"):
+    with pytest.raises(SourceError, match=f"job: {tmp_path}/gone cannot be read: no such file"):
         facts_of(gone)
-    with pytest.raises(SourceError, match=f"job: {tmp_path} cannot be read: Is a directory"):
+    with pytest.raises(SourceError, match=f"job: {tmp_path} cannot be read: is a directory"):
         facts_of(folder)
 
 
