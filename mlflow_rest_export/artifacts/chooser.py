@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from mlflow_rest_export.artifacts.route import ArtifactRoute, Foresighted, Listed, RouteUnavailable
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import TrackingError
-from mlflow_rest_export.network.answers import without_secrets
+from mlflow_rest_export.redaction import without_secrets
 from mlflow_rest_export.routes import Route
 from mlflow_rest_export.tracking.protocol import StoredRun
 from mlflow_rest_export.tracking.rest import RestTracking

@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.errors import ApiError, Interrupted, NoAnswer
 from mlflow_rest_export.extras import install_line, require
-from mlflow_rest_export.network.answers import without_secrets
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.insisting import wait_or_give_up
+from mlflow_rest_export.redaction import without_secrets
 
 _Said = TypeVar("_Said")
 LOOK = 0.2

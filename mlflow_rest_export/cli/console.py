@@ -16,10 +16,10 @@ from mlflow_rest_export.cli.closing_table import size, table
 from mlflow_rest_export.cli.progress_bar import Bar, Heartbeat, progress_on
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
-from mlflow_rest_export.network.answers import without_secrets
 from mlflow_rest_export.planning.plan import ExportPlan
 from mlflow_rest_export.progress import NoProgress, Progress
 from mlflow_rest_export.records import Adjustment
+from mlflow_rest_export.redaction import without_secrets
 
 ADJUSTMENTS_SHOWN = 5
 """Changes of one run that are told one by one without ``-v``."""

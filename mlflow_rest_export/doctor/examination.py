@@ -18,8 +18,8 @@ from mlflow_rest_export.doctor.storing import Storing
 from mlflow_rest_export.doctor.versions import versions
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.exporting.stores import Store, open_store
-from mlflow_rest_export.network.answers import without_secrets
 from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.redaction import without_secrets
 from mlflow_rest_export.targets import http
 from mlflow_rest_export.tracking.files import FileTracking
 from mlflow_rest_export.tracking.rest import RestTracking

@@ -16,8 +16,8 @@ import requests.adapters
 import requests.utils
 
 from mlflow_rest_export.doctor.check import Check, Layer, State, failed, ok, warning
-from mlflow_rest_export.network.answers import without_secrets
 from mlflow_rest_export.network.transport import Tls
+from mlflow_rest_export.redaction import without_secrets
 
 _PROXY_ADVICE = "check HTTPS_PROXY and HTTP_PROXY; NO_PROXY lists the hosts that need none"
 PORTS = {"http": 80, "https": 443}

@@ -9,13 +9,13 @@ from __future__ import annotations
 import email.utils
 import json
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timezone
 
 from mlflow_rest_export.errors import ApiError, NotMlflow
 from mlflow_rest_export.network import aws_answers
+from mlflow_rest_export.redaction import without_secrets
 
 REASON_LENGTH = 400
 """Characters of a server's message that we repeat: some carry a whole SQL statement."""
@@ -31,18 +31,6 @@ _ADVICE = {
 
 _TAG = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
-_QUERY_SECRET = re.compile(
-    r"([?&;](?:sig|signature|x-amz-[a-z-]+|x-goog-[a-z-]+|token|access_token|password|se|sp|sv)=)[^&\s\"'<>]+",
-    re.IGNORECASE,
-)
-_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s\"'?#<>]+@", re.IGNORECASE)
-"""To the last ``@`` before the path: a password may hold one, and urlsplit takes it so."""
-_CREDENTIAL = re.compile(r"\b(bearer|basic|token)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
-_FIELD = re.compile(
-    r"([\"'](?:\w*token|\w*secret|password|assertion|signed_uri)[\"']\s*:\s*[\"'])[^\"']+", re.IGNORECASE
-)
-_TOKEN = re.compile(r"\beyJ[\w-]+\.[\w.-]+|\b(?:dapi|dose|dkea)[0-9a-f]{16,}(?:-\d+)?")
-"""JSON web tokens, and what Databricks calls its tokens and secrets."""
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _XML_CODE = re.compile(r"<Code>([A-Za-z0-9.]+)</Code>")
 _XML_MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
@@ -67,15 +55,6 @@ class Answer:
     def good(self) -> bool:
         """Whether the status says that it worked."""
         return 200 <= self.status < 300  # the 2xx family
-
-
-def without_secrets(text: str) -> str:
-    """Take user names, passwords, signatures and tokens out of a text that quotes URLs or headers."""
-    text = _USERINFO.sub(r"\1", text)
-    text = _QUERY_SECRET.sub(r"\1***", text)
-    text = _FIELD.sub(r"\1***", text)
-    text = _TOKEN.sub("***", text)
-    return _CREDENTIAL.sub(r"\1 ***", text)
 
 
 def json_of(answer: Answer, *, doing: str, host: str, reads: bool = False) -> Mapping[str, object]:
@@ -141,8 +120,8 @@ def _once(reason: str, answer: Answer) -> str:
     return reason.removeprefix(f"{answer.status} ").rstrip(".")
 
 
-def retry_after(answer: Answer) -> float | None:
-    """Read ``Retry-After`` as seconds from now; None when there is none or it makes no sense."""
+def retry_after(answer: Answer, *, now: float) -> float | None:
+    """Read ``Retry-After`` as seconds from ``now`` (s since 1970); None for none, and for nonsense."""
     text = answer.headers.get("retry-after", "").strip()
     if not text:
         return None
@@ -151,7 +130,7 @@ def retry_after(answer: Answer) -> float | None:
     try:
         date = email.utils.parsedate_to_datetime(text)
         date = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
-        return max(0.0, date.timestamp() - time.time())
+        return max(0.0, date.timestamp() - now)
     except (ValueError, OverflowError):
         return None
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.extras import install_line, is_installed, require
-from mlflow_rest_export.network.answers import without_secrets
 from mlflow_rest_export.network.header_values import fit_for_header
 from mlflow_rest_export.network.sigv4 import AwsKeys
+from mlflow_rest_export.redaction import without_secrets
 
 KeySource = Callable[[], AwsKeys]
 

@@ -10,8 +10,8 @@ import requests
 import urllib3.exceptions
 
 from mlflow_rest_export.errors import NoAnswer
-from mlflow_rest_export.network.answers import without_secrets
 from mlflow_rest_export.network.header_values import UNFIT
+from mlflow_rest_export.redaction import without_secrets
 
 _CA_ADVICE = "give the CA bundle in MLFLOW_TRACKING_SERVER_CERT_PATH or REQUESTS_CA_BUNDLE"
 _PROXY_ADVICE = "check HTTPS_PROXY and HTTP_PROXY; NO_PROXY lists the hosts that need none"

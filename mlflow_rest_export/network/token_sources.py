@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mlflow_rest_export.errors import SettingsError
-from mlflow_rest_export.network.answers import without_secrets
+from mlflow_rest_export.redaction import without_secrets
 
 
 class FileToken:

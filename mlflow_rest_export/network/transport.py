@@ -21,16 +21,16 @@ from requests.auth import AuthBase
 
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NoAnswer, SettingsError
-from mlflow_rest_export.network.answers import Answer, error_of, json_of, retry_after, without_secrets
+from mlflow_rest_export.network.answers import Answer, error_of, json_of, retry_after
 from mlflow_rest_export.network.auth import NoAuth, RenewableAuth
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.failures import host_of, no_answer
 from mlflow_rest_export.network.header_values import UNFIT
 from mlflow_rest_export.network.insisting import wait_or_give_up
-from mlflow_rest_export.network.log_redaction import protect_logs
 from mlflow_rest_export.network.pace import Spacing
 from mlflow_rest_export.network.sessions import QuickSession
 from mlflow_rest_export.network.streamed import Farthest, Streamed
+from mlflow_rest_export.redaction import protect_logs, without_secrets
 
 _log = logging.getLogger("mlflow_rest_export")
 _T = TypeVar("_T")
@@ -275,5 +275,5 @@ def _good(answer: Answer, call: Call) -> Answer:
     if answer.good:
         return answer
     error = error_of(answer, doing=call.doing, host=host_of(call.url))
-    error.retry_after = retry_after(answer)
+    error.retry_after = retry_after(answer, now=time.time())
     raise error

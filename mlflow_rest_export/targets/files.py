@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from mlflow_rest_export import mlruns_layout as layout
 from mlflow_rest_export.errors import SettingsError
-from mlflow_rest_export.network.answers import without_secrets
+from mlflow_rest_export.redaction import without_secrets
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HERE = frozenset({"", "localhost"})

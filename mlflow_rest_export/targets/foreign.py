@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import SettingsError
-from mlflow_rest_export.network.answers import without_secrets
 from mlflow_rest_export.network.failures import host_of
+from mlflow_rest_export.redaction import without_secrets
 
 
 def refuse_credentials(uri: str, connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""What answers mean: errors in the shapes of all hosts, advice, and nothing secret in any sentence."""
+"""What answers mean: errors in the shapes of all hosts, with advice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from mlflow_rest_export.network.answers import (
     is_permanent,
     json_of,
     retry_after,
-    without_secrets,
 )
 
 
@@ -225,7 +224,7 @@ def test_what_came_in_place_of_json_is_described(body: bytes, said: str) -> None
 
 @given(text=st.text(max_size=40))
 def test_any_retry_after_is_a_time_or_nothing(text: str) -> None:
-    seconds = retry_after(Answer(503, {"retry-after": text}, b""))
+    seconds = retry_after(Answer(503, {"retry-after": text}, b""), now=0)
 
     assert seconds is None or seconds >= 0
 
@@ -237,50 +236,3 @@ def test_any_answer_becomes_one_error_of_one_line(status: int, body: bytes, head
 
     assert str(error).startswith("d: h ")
     assert "\n" not in error.reason
-
-
-SECRET = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=12, max_size=40)
-WORDS = st.text(" abc.,:;\n'\"&?/<>{}[]()", max_size=12)
-PLACES = st.sampled_from(
-    [
-        "https://me:{}@host/x",
-        "https://{}@host/x",
-        "https://me:a@{}@host:5000",
-        "postgresql+psycopg2://u:{}@h/db",
-        "https://h/?sig={}&x=1",
-        "https://h/?a=1&X-Amz-Signature={}",
-        "https://h/?X-Amz-Security-Token={}&b",
-        "https://h/?token={}",
-        "?access_token={}",
-        "Authorization: Bearer {}",
-        "bearer {}",
-        "Basic {}==",
-        '{{"access_token": "{}"}}',
-        "{{'client_secret': '{}'}}",
-        '"password":"{}"',
-        "eyJ{}.{}.{}",
-    ]
-)
-
-
-@given(secret=SECRET, place=PLACES, before=WORDS, after=WORDS)
-def test_no_secret_survives_where_secrets_stand(secret: str, place: str, before: str, after: str) -> None:
-    text = f"{before} {place.replace('{}', secret).replace('{{', '{').replace('}}', '}')} {after}"
-    cleaned = without_secrets(text)
-
-    assert secret not in cleaned
-    assert without_secrets(cleaned) == cleaned
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "creating run eval-abc: 127.0.0.1:5000 answered 400 BAD_REQUEST: UNIQUE constraint failed",
-        "https://mlflow.example.com/#/experiments/7/runs/abc",
-        "changed: user@host -> user_at_host",
-        "the file /a/b@c.json and http://h/a@b",
-        "max_tokens is 4096; api_key_name is KEY",
-    ],
-)
-def test_what_is_no_secret_stays(text: str) -> None:
-    assert without_secrets(text) == text
