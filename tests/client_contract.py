@@ -21,10 +21,11 @@ from mlflow_rest_export.errors import ApiError, ParamConflict
 from mlflow_rest_export.exporting.exporter import Exporter
 from mlflow_rest_export.exporting.owner import Owner
 from mlflow_rest_export.limits import parse_version
+from mlflow_rest_export.network.call import Call
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.pace import Pace
 from mlflow_rest_export.network.retry import Patience
-from mlflow_rest_export.network.transport import Call, Transport
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.planning.plan import Wishes
 from mlflow_rest_export.records import Dataset, Lookup, Metric, RunRecord, RunStatus
 from mlflow_rest_export.targets.choice import choose

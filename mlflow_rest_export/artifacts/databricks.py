@@ -16,7 +16,8 @@ from mlflow_rest_export.artifacts.databricks_parts import PartsUpload
 from mlflow_rest_export.artifacts.leases import Lease, Place, Store
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NotMlflow
-from mlflow_rest_export.network.transport import Call, Transport
+from mlflow_rest_export.network.call import Call
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.tracking import replies
 from mlflow_rest_export.tracking.protocol import StoredRun
 from mlflow_rest_export.tracking.rest import API, RestTracking

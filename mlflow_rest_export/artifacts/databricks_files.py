@@ -9,7 +9,7 @@ from mlflow_rest_export.artifacts.databricks import path_of
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NotMlflow
-from mlflow_rest_export.network.transport import Call
+from mlflow_rest_export.network.call import Call
 from mlflow_rest_export.tracking import replies
 from mlflow_rest_export.tracking.protocol import StoredRun
 from mlflow_rest_export.tracking.rest import RestTracking

@@ -12,7 +12,8 @@ from pydantic import Field
 from mlflow_rest_export.artifacts.leases import Lease, Place, Store
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NoAnswer, NotMlflow, TrackingError
-from mlflow_rest_export.network.transport import Call, Repeat, Transport
+from mlflow_rest_export.network.call import Call, Repeat
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.tracking import replies
 from mlflow_rest_export.tracking.protocol import StoredRun
 from mlflow_rest_export.tracking.rest import API, RestTracking

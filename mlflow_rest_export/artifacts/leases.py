@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError
 from mlflow_rest_export.network.answers import Answer
-from mlflow_rest_export.network.transport import Call, Transport
+from mlflow_rest_export.network.call import Call
+from mlflow_rest_export.network.transport import Transport
 
 _EXPIRED = frozenset({"ExpiredToken", "RequestExpired", "TokenRefreshRequired"})
 """Codes with which S3 and Google say 400 for what elsewhere is 403."""

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NoAnswer, TrackingError
-from mlflow_rest_export.network.transport import Call, Transport
+from mlflow_rest_export.network.call import Call
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.tracking import replies
 
 WORTH_IT_FROM = 100 << 20

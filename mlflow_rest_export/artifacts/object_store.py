@@ -20,7 +20,9 @@ from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NoAnswer, SettingsError
 from mlflow_rest_export.extras import install_line, is_installed, require
 from mlflow_rest_export.network.aws_keys import AwsSettings, KeySource, environment_keys, key_source
-from mlflow_rest_export.network.transport import Call, Tls, Transport
+from mlflow_rest_export.network.call import Call
+from mlflow_rest_export.network.tls import Tls
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.tracking.protocol import StoredRun
 
 S3 = "https://s3.amazonaws.com"

@@ -18,7 +18,8 @@ from mlflow_rest_export.artifacts.refusals import closed_by
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NoAnswer
-from mlflow_rest_export.network.transport import Call, Transport
+from mlflow_rest_export.network.call import Call
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.tracking import replies
 from mlflow_rest_export.tracking.protocol import StoredRun
 from mlflow_rest_export.tracking.rest import API, RestTracking

@@ -10,7 +10,8 @@ from mlflow_rest_export.artifacts.multipart import WORTH_IT_FROM, MultipartUploa
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError
-from mlflow_rest_export.network.transport import Call, Transport
+from mlflow_rest_export.network.call import Call
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.tracking.protocol import StoredRun
 
 _log = logging.getLogger("mlflow_rest_export")

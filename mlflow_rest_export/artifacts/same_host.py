@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from urllib.parse import quote, urlsplit
 
 from mlflow_rest_export.content import Content
-from mlflow_rest_export.network.transport import Call, Transport
+from mlflow_rest_export.network.call import Call
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.tracking.protocol import StoredRun
 
 

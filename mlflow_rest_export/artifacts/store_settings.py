@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.network.header_values import fit_for_header
-from mlflow_rest_export.network.transport import Tls
+from mlflow_rest_export.network.tls import Tls
 from mlflow_rest_export.targets.azureml_auth import CLOUDS, login_of
 
 S3_SCHEMES = ("s3", "s3a")

@@ -16,7 +16,7 @@ import requests.adapters
 import requests.utils
 
 from mlflow_rest_export.doctor.check import Check, Layer, State, failed, ok, warning
-from mlflow_rest_export.network.transport import Tls
+from mlflow_rest_export.network.tls import Tls
 from mlflow_rest_export.redaction import without_secrets
 
 _PROXY_ADVICE = "check HTTPS_PROXY and HTTP_PROXY; NO_PROXY lists the hosts that need none"

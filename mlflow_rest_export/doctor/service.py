@@ -13,8 +13,8 @@ from mlflow_rest_export.doctor.check import Check, Layer, failed, ok, warning
 from mlflow_rest_export.errors import ApiError, ExportError, TrackingError
 from mlflow_rest_export.network.answers import Answer, json_of
 from mlflow_rest_export.network.auth import BasicAuth, NoAuth
+from mlflow_rest_export.network.call import Call
 from mlflow_rest_export.network.failures import host_of
-from mlflow_rest_export.network.transport import Call
 from mlflow_rest_export.tracking.rest import API, RestTracking
 
 SKEW = 60.0

@@ -14,9 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlflow_rest_export.errors import ApiError, NotMlflow, SettingsError, TrackingError
 from mlflow_rest_export.network.auth import RenewableAuth
+from mlflow_rest_export.network.call import Call
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.retry import Patience
-from mlflow_rest_export.network.transport import Call, Tls, Transport
+from mlflow_rest_export.network.tls import Tls
+from mlflow_rest_export.network.transport import Transport
 
 EXPIRED = 40.0
 """Seconds of life below which a token counts as expired: Azure refuses those with 30 s or less."""

@@ -6,90 +6,32 @@ nothing of MLflow's endpoints.
 
 from __future__ import annotations
 
-import enum
 import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
-from urllib.parse import urlencode
 
 import requests
 from requests.auth import AuthBase
 
-from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NoAnswer, SettingsError
 from mlflow_rest_export.network.answers import Answer, error_of, json_of, retry_after
 from mlflow_rest_export.network.auth import NoAuth, RenewableAuth
+from mlflow_rest_export.network.call import Call, Repeat
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.failures import host_of, no_answer
 from mlflow_rest_export.network.header_values import UNFIT
 from mlflow_rest_export.network.insisting import wait_or_give_up
 from mlflow_rest_export.network.pace import Spacing
 from mlflow_rest_export.network.sessions import QuickSession
-from mlflow_rest_export.network.streamed import Farthest, Streamed
+from mlflow_rest_export.network.streamed import Streamed
+from mlflow_rest_export.network.tls import Tls
 from mlflow_rest_export.redaction import protect_logs, without_secrets
 
 _log = logging.getLogger("mlflow_rest_export")
 _T = TypeVar("_T")
-
-
-class Repeat(enum.Enum):
-    """What may be done when the outcome of a call is unknown; declared by each call: verbs do not tell."""
-
-    SAFELY = enum.auto()
-    """Sending it again changes nothing: reads, searches, writes of the same value, uploads."""
-    IF_NOT_SENT = enum.auto()
-    """Only what surely had no effect is sent again: refused connections, 429."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One HTTP call.
-
-    Args:
-        doing: what is being done to what, the beginning of an error's sentence.
-        body: bytes of the body; ``content`` for what is streamed. None of both: no body.
-    """
-
-    method: str
-    url: str
-    doing: str
-    query: Sequence[tuple[str, str]] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None
-    content: Content | None = None
-    start: int = 0
-    end: int | None = None
-    """The part of ``content`` to send, from byte ``start`` up to ``end``."""
-    repeat: Repeat = Repeat.SAFELY
-    reads: bool = False
-    """Whether the answer is what the call is for, as with GET: an empty one is none then."""
-    farthest: Farthest = field(default_factory=Farthest, compare=False, repr=False)
-
-    @property
-    def shown(self) -> str:
-        """The request as a log may hold it: of its query only what is not part of ``url``, be that signed."""
-        query = f"?{urlencode(self.query)}" if self.query else ""
-        return without_secrets(f"{self.method} {self.url.partition('?')[0]}{query}")
-
-    @property
-    def part(self) -> tuple[int, int]:
-        """First byte and end of what is streamed."""
-        size = self.content.size if self.content is not None else 0
-        return self.start, size if self.end is None else min(self.end, size)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
-    """How servers prove who they are, and we to them."""
-
-    verify: bool | str = True
-    """False: not at all; a path: the CA bundle."""
-    client_cert: str | None = None
-    """One PEM file with certificate and key."""
 
 
 class Transport:

@@ -21,11 +21,13 @@ from requests.auth import AuthBase
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import ApiError, NoAnswer, NotMlflow, SettingsError
 from mlflow_rest_export.extras import install_line, is_installed, require
+from mlflow_rest_export.network.call import Call
 from mlflow_rest_export.network.command_auth import CommandAuth
 from mlflow_rest_export.network.oauth import Ask, OAuthToken, Token, ask_endpoint, kept
+from mlflow_rest_export.network.tls import Tls
 from mlflow_rest_export.network.token_auth import TokenAuth
 from mlflow_rest_export.network.token_sources import CommandToken, FileToken
-from mlflow_rest_export.network.transport import Call, Tls, Transport
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.targets.given_auth import auth_given
 
 IMDS = "http://169.254.169.254/metadata/identity/oauth2/token"

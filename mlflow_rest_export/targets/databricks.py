@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.limits import Limits
-from mlflow_rest_export.network.transport import Tls
+from mlflow_rest_export.network.tls import Tls
 from mlflow_rest_export.routes import Route
 from mlflow_rest_export.targets import http
 from mlflow_rest_export.targets.databricks_auth import Credentials, credentials_of

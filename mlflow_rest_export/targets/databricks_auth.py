@@ -15,7 +15,7 @@ from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.network.auth import BasicAuth, BearerAuth, RenewableAuth
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.oauth import Ask, OAuthToken, kept
-from mlflow_rest_export.network.transport import Tls
+from mlflow_rest_export.network.tls import Tls
 from mlflow_rest_export.targets.databricks_azure import AzureToken, azure_cloud, is_azure
 from mlflow_rest_export.targets.databricks_cli import CliToken
 from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from mlflow_rest_export.errors import ApiError, SettingsError
+from mlflow_rest_export.network.call import Call
 from mlflow_rest_export.network.oauth import Token, ask_endpoint
-from mlflow_rest_export.network.transport import Call, Transport
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings, normal_host
 from mlflow_rest_export.targets.http import is_loopback
 

@@ -9,7 +9,8 @@ import threading
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlflow_rest_export.errors import ApiError, NotMlflow, SettingsError
-from mlflow_rest_export.network.transport import Call, Transport
+from mlflow_rest_export.network.call import Call
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.records import Adjustment
 
 _ME = "/api/2.0/preview/scim/v2/Me"

@@ -15,10 +15,12 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlflow_rest_export.errors import SettingsError, TrackingError
+from mlflow_rest_export.network.call import Call
 from mlflow_rest_export.network.failures import host_of
 from mlflow_rest_export.network.oauth import Token, ask_endpoint
+from mlflow_rest_export.network.tls import Tls
 from mlflow_rest_export.network.token_sources import FileToken
-from mlflow_rest_export.network.transport import Call, Tls, Transport
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.targets.databricks_settings import WorkspaceSettings
 
 IdToken = Callable[[Transport, str], str]

@@ -20,10 +20,12 @@ from requests.auth import AuthBase
 from mlflow_rest_export.errors import ApiError, NoAnswer, SettingsError
 from mlflow_rest_export.extras import install_line, is_installed, require
 from mlflow_rest_export.network.auth import NoAuth
+from mlflow_rest_export.network.call import Call
 from mlflow_rest_export.network.oauth import OAuthToken, Token
+from mlflow_rest_export.network.tls import Tls
 from mlflow_rest_export.network.token_auth import TokenAuth
 from mlflow_rest_export.network.token_sources import printed_by
-from mlflow_rest_export.network.transport import Call, Tls, Transport
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.redaction import without_secrets
 
 NAME = "google-id-token"

@@ -11,7 +11,7 @@ from mlflow_rest_export import __version__
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.network.header_values import fit_for_header
-from mlflow_rest_export.network.transport import Tls
+from mlflow_rest_export.network.tls import Tls
 from mlflow_rest_export.routes import Route
 from mlflow_rest_export.targets.http_auth import KUBERNETES, auth_of
 from mlflow_rest_export.targets.target import Target

@@ -10,8 +10,8 @@ from requests.auth import AuthBase
 from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.network.auth import BasicAuth, BearerAuth, NoAuth
+from mlflow_rest_export.network.tls import Tls
 from mlflow_rest_export.network.token_sources import FileToken
-from mlflow_rest_export.network.transport import Tls
 from mlflow_rest_export.targets import google_identity
 from mlflow_rest_export.targets.aws_signing import gateway_scope, signing_auth
 from mlflow_rest_export.targets.given_auth import auth_given

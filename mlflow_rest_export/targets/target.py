@@ -10,7 +10,8 @@ from requests.auth import AuthBase
 
 from mlflow_rest_export.limits import Limits
 from mlflow_rest_export.network.conduct import Conduct
-from mlflow_rest_export.network.transport import Tls, Transport
+from mlflow_rest_export.network.tls import Tls
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.records import Adjustment
 from mlflow_rest_export.routes import Route
 

@@ -15,8 +15,9 @@ from mlflow_rest_export import limits as server_limits
 from mlflow_rest_export.errors import ApiError, NoAnswer
 from mlflow_rest_export.limits import Limits
 from mlflow_rest_export.marks import OWNER
+from mlflow_rest_export.network.call import Call, Repeat
 from mlflow_rest_export.network.passing_faults import may_pass
-from mlflow_rest_export.network.transport import Call, Repeat, Transport
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.records import Dataset, Lookup, Metric, RunStatus
 from mlflow_rest_export.targets.target import Target
 from mlflow_rest_export.tracking import delivery, replies

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import TypeVar
 
-from mlflow_rest_export.network.transport import Call, Repeat, Transport
+from mlflow_rest_export.network.call import Call, Repeat
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.targets.target import Target
 from mlflow_rest_export.tracking import replies
 

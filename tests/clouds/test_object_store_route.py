@@ -28,7 +28,8 @@ from mlflow_rest_export.errors import ApiError, Interrupted, NoAnswer
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.pace import Pace
 from mlflow_rest_export.network.retry import Backoff, Patience
-from mlflow_rest_export.network.transport import Tls, Transport
+from mlflow_rest_export.network.tls import Tls
+from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.records import RunStatus
 from mlflow_rest_export.tracking.protocol import StoredRun
 

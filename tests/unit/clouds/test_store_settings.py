@@ -9,7 +9,7 @@ import pytest
 
 from mlflow_rest_export.artifacts.store_settings import place_of
 from mlflow_rest_export.errors import SettingsError
-from mlflow_rest_export.network.transport import Tls
+from mlflow_rest_export.network.tls import Tls
 
 S3 = "s3://bkt/a prefix/7/r/artifacts"
 BLOB = "wasbs://ctr@acct.blob.core.windows.net/root/7/r/artifacts"

@@ -18,7 +18,8 @@ from mlflow_rest_export.content import BytesContent
 from mlflow_rest_export.errors import NoAnswer, SettingsError
 from mlflow_rest_export.extras import install_line, is_installed, require
 from mlflow_rest_export.network.retry import Patience
-from mlflow_rest_export.network.transport import Tls, Transport
+from mlflow_rest_export.network.tls import Tls
+from mlflow_rest_export.network.transport import Transport
 
 OSS = "http://mlflow.test"
 RUN = run(f"s3://bkt/7/{RUN_ID}/artifacts")

@@ -9,8 +9,9 @@ from requests import PreparedRequest
 
 from mlflow_rest_export.errors import ApiError, NoAnswer
 from mlflow_rest_export.network.auth import RenewableAuth
+from mlflow_rest_export.network.call import Call, Repeat
 from mlflow_rest_export.network.conduct import Conduct
-from mlflow_rest_export.network.transport import Call, Repeat, Transport
+from mlflow_rest_export.network.transport import Transport
 
 GOOD = say(200, {"fine": True})
 REFUSED = say(401, "no")

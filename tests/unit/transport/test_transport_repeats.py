@@ -11,8 +11,9 @@ from clocks import Clock, Waits, conduct_of
 from loopback import Reaction, close, reset_after, reset_before, say, say_raw, serving, stall, unused_port
 
 from mlflow_rest_export.errors import ApiError, NoAnswer, NotMlflow
+from mlflow_rest_export.network.call import Call, Repeat
 from mlflow_rest_export.network.conduct import Conduct
-from mlflow_rest_export.network.transport import Call, Repeat, Transport
+from mlflow_rest_export.network.transport import Transport
 
 BUSY = say(503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "busy"})
 GOOD = say(200, {"fine": True})

@@ -16,7 +16,8 @@ from requests.auth import AuthBase
 
 from mlflow_rest_export.errors import ApiError, ExportError, NoAnswer, NotMlflow, SettingsError
 from mlflow_rest_export.network.auth import BasicAuth, BearerAuth, NoAuth
-from mlflow_rest_export.network.transport import Call, Repeat, Transport
+from mlflow_rest_export.network.call import Call, Repeat
+from mlflow_rest_export.network.transport import Transport
 
 GOOD = say(200, {"fine": True})
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

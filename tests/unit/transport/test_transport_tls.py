@@ -14,7 +14,9 @@ from clocks import Clock, Waits, conduct_of
 from loopback import Loopback, close, reset_after, say, serving
 
 from mlflow_rest_export.errors import NoAnswer, SettingsError
-from mlflow_rest_export.network.transport import Call, Repeat, Tls, Transport
+from mlflow_rest_export.network.call import Call, Repeat
+from mlflow_rest_export.network.tls import Tls
+from mlflow_rest_export.network.transport import Transport
 
 GOOD = say(200, {"fine": True})
 

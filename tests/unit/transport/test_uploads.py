@@ -12,11 +12,12 @@ from loopback import Talk, bodies, reset_after, reset_before, say, serving
 
 from mlflow_rest_export.content import READ_SIZE, BytesContent, Content, FileContent, content_of, sha256
 from mlflow_rest_export.errors import Interrupted, NoAnswer, SourceError
+from mlflow_rest_export.network.call import Call
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.pace import Pace
 from mlflow_rest_export.network.retry import Patience
 from mlflow_rest_export.network.streamed import Streamed
-from mlflow_rest_export.network.transport import Call, Transport
+from mlflow_rest_export.network.transport import Transport
 
 GOOD = say(200, "{}")
 
