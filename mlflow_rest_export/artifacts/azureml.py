@@ -7,7 +7,6 @@ time the workspace says that it exists, and only then is asked where it is, and 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from urllib.parse import quote, unquote, urlsplit
@@ -134,13 +133,8 @@ class AzureMlRoute:
 
     def _announce(self, run: StoredRun, path: str, *, doing: str) -> Place | None:
         """Give the place of a new artifact, None when the path was announced before."""
-        call = Call(
-            method="POST",
-            url=f"{self._artifacts(run)}/batch/metadata",
-            doing=f"{doing}: announcing it",
-            headers={"Content-Type": "application/json"},
-            body=json.dumps({"paths": [{"path": path}]}).encode(),
-        )
+        url = f"{self._artifacts(run)}/batch/metadata"
+        call = Call.posting(url, {"paths": [{"path": path}]}, doing=f"{doing}: announcing it")
         try:
             answer = self._tracking.transport.send_for_json(call)
         except ApiError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +15,10 @@ from mlflow_rest_export.artifacts.databricks_parts import PartsUpload
 from mlflow_rest_export.artifacts.leases import Lease, Place, Store
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NotMlflow
-from mlflow_rest_export.network.call import Call
 from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.tracking import replies
 from mlflow_rest_export.tracking.protocol import StoredRun
-from mlflow_rest_export.tracking.rest import API, RestTracking
+from mlflow_rest_export.tracking.rest import RestTracking
 
 BATCH = 100
 """Places asked for at once; the host allows 2,000, but each lives for minutes only."""
@@ -143,17 +141,11 @@ class DatabricksRoute:
 
     def _ask(self, direction: str, run: StoredRun, paths: Sequence[str]) -> dict[str, Place]:
         doing = f"asking where {paths[0]} of run {run.run_id} is kept"
+        endpoint = f"artifacts/credentials-for-{direction}"
         body: dict[str, object] = {"run_id": run.run_id, "path": list(paths)}
         places: dict[str, Place] = {}
         while True:
-            call = Call(
-                method="POST",
-                url=f"{self._tracking.target.base_url}{API}/artifacts/credentials-for-{direction}",
-                doing=doing,
-                headers={"Content-Type": "application/json"},
-                body=json.dumps(body).encode(),
-            )
-            page = replies.parse(CredentialsPage, self._tracking.transport.send_for_json(call), doing=doing)
+            page = self._tracking.post(endpoint, CredentialsPage, body, doing=doing)
             places.update((info.path, info.as_place()) for info in page.credential_infos)
             if not page.next_page_token:
                 break

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from typing import TypeVar
@@ -12,11 +11,11 @@ from pydantic import Field
 from mlflow_rest_export.artifacts.leases import Lease, Place, Store
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NoAnswer, NotMlflow, TrackingError
-from mlflow_rest_export.network.call import Call, Repeat
+from mlflow_rest_export.network.call import Repeat
 from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.tracking import replies
 from mlflow_rest_export.tracking.protocol import StoredRun
-from mlflow_rest_export.tracking.rest import API, RestTracking
+from mlflow_rest_export.tracking.rest import RestTracking
 
 PART = 10 << 20
 """Bytes of a part; S3 wants 5 MiB at least."""
@@ -135,13 +134,9 @@ class PartsUpload:
             "upload_id": upload_id,
             "part_number": str(number),
         }
-        call = Call(
-            method="GET",
-            url=f"{self._tracking.target.base_url}{API}/artifacts/get-presigned-upload-part-url",
-            query=tuple(query.items()),
-            doing=self._doing,
-        )
-        return self._parsed(_Part, call).upload_credential_info.as_place()
+        endpoint = "artifacts/get-presigned-upload-part-url"
+        part = self._tracking.get(endpoint, _Part, query, doing=self._doing)
+        return part.upload_credential_info.as_place()
 
     def _complete(self, upload_id: str, tags: list[str]) -> ApiError | None:
         """Join the parts; gives the refusal of a second asking after the answer to the first was lost.
@@ -174,15 +169,4 @@ class PartsUpload:
     def _post(
         self, endpoint: str, kind: type[_R], body: Mapping[str, object], *, repeat: Repeat = Repeat.SAFELY
     ) -> _R:
-        call = Call(
-            method="POST",
-            url=f"{self._tracking.target.base_url}{API}/artifacts/{endpoint}",
-            doing=self._doing,
-            headers={"Content-Type": "application/json"},
-            body=json.dumps(body).encode(),
-            repeat=repeat,
-        )
-        return self._parsed(kind, call)
-
-    def _parsed(self, kind: type[_R], call: Call) -> _R:
-        return replies.parse(kind, self._tracking.transport.send_for_json(call), doing=self._doing)
+        return self._tracking.post(f"artifacts/{endpoint}", kind, body, doing=self._doing, repeat=repeat)

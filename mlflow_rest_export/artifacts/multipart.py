@@ -5,7 +5,6 @@ Only servers before S3, Google or Azure stores offer it; the others answer 501, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -145,12 +144,6 @@ class MultipartUpload:
             return  # what stopped the upload is the error to tell
 
     def _ask(self, verb: str, body: Mapping[str, object], *, transport: Transport | None = None) -> _Begun:
-        call = Call(
-            method="POST",
-            url=f"{self._api}/mpu/{verb}/{self._folder}",
-            doing=self._doing,
-            headers={"Content-Type": "application/json"},
-            body=json.dumps(body).encode(),
-        )
+        call = Call.posting(f"{self._api}/mpu/{verb}/{self._folder}", body, doing=self._doing)
         answer = (transport or self._transport).send_for_json(call)
         return replies.parse(_Begun, answer, doing=self._doing)

@@ -6,7 +6,6 @@ store is out of reach, the way is closed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -18,11 +17,10 @@ from mlflow_rest_export.artifacts.refusals import closed_by
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NoAnswer
-from mlflow_rest_export.network.call import Call
 from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.tracking import replies
 from mlflow_rest_export.tracking.protocol import StoredRun
-from mlflow_rest_export.tracking.rest import API, RestTracking
+from mlflow_rest_export.tracking.rest import RestTracking
 
 LARGEST_PUT = 5 * 1024**3
 """Bytes that S3 takes in one PUT."""
@@ -90,18 +88,12 @@ class PresignedRoute:
         return Lease(self._store, place(), renew=place, doing=doing)
 
     def _place(self, direction: str, run: StoredRun, path: str, *, doing: str) -> Place:
-        call = Call(
-            method="POST",
-            url=f"{self._tracking.target.base_url}{API}/artifacts/presigned-{direction}-url",
-            doing=doing,
-            headers={"Content-Type": "application/json"},
-            body=json.dumps({"run_id": run.run_id, "path": path, "expiration": LIFETIME}).encode(),
-        )
+        endpoint = f"artifacts/presigned-{direction}-url"
+        body = {"run_id": run.run_id, "path": path, "expiration": LIFETIME}
         try:
-            answer = self._tracking.transport.send_for_json(call)
+            signed = self._tracking.post(endpoint, PresignedUrl, body, doing=doing)
         except ApiError as error:
             raise closed_by(error, offer="signed URLs") or error from None
-        signed = replies.parse(PresignedUrl, answer, doing=doing)
         return Place(Store.S3, signed.presigned_url, signed.headers)
 
     def _closed(self, error: ApiError | NoAnswer) -> RouteUnavailable | None:

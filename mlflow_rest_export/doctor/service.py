@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from mlflow_rest_export.network.answers import Answer, json_of
 from mlflow_rest_export.network.auth import BasicAuth, NoAuth
 from mlflow_rest_export.network.call import Call
 from mlflow_rest_export.network.failures import host_of
-from mlflow_rest_export.tracking.rest import API, RestTracking
+from mlflow_rest_export.tracking.rest import RestTracking
 
 SKEW = 60.0
 """Seconds by which clocks may differ without a word; passing through takes some, too."""
@@ -56,13 +55,7 @@ class Service:
 
     def _ask(self) -> Answer:
         doing = "asking for an experiment"
-        call = Call(
-            method="POST",
-            url=f"{self.tracking.target.base_url}{API}/experiments/search",
-            doing=doing,
-            headers={"Content-Type": "application/json"},
-            body=json.dumps({"max_results": 1}).encode(),
-        )
+        call = Call.posting(self.tracking.url_of("experiments/search"), {"max_results": 1}, doing=doing)
         answer = self.tracking.transport.send(call)
         json_of(answer, doing=doing, host=host_of(call.url))
         return answer

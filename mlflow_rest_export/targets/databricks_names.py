@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 
@@ -64,14 +63,8 @@ class FolderNames:
             return
         doing = f"looking for the folder {folder}"
         if self._create_parents:
-            call = Call(
-                method="POST",
-                url=f"{self._base_url}{_MKDIRS}",
-                doing=f"creating the folder {folder}",
-                headers={"Content-Type": "application/json"},
-                body=json.dumps({"path": folder}).encode(),
-            )
-            transport.send(call)
+            making = f"creating the folder {folder}"
+            transport.send(Call.posting(f"{self._base_url}{_MKDIRS}", {"path": folder}, doing=making))
             return
         try:
             transport.send(

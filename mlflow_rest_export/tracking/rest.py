@@ -6,10 +6,8 @@ is found out before anything is sent again (``create_run`` here, ``log-batch`` i
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from mlflow_rest_export import limits as server_limits
 from mlflow_rest_export.errors import ApiError, NoAnswer
@@ -22,11 +20,8 @@ from mlflow_rest_export.records import Dataset, Lookup, Metric, RunStatus
 from mlflow_rest_export.targets.target import Target
 from mlflow_rest_export.tracking import delivery, replies
 from mlflow_rest_export.tracking.protocol import Each, NewRun, StoredRun
-from mlflow_rest_export.tracking.rest_calls import API
 from mlflow_rest_export.tracking.rest_experiments import Experiments
 from mlflow_rest_export.tracking.run_search import RunSearch
-
-__all__ = ["API", "RestTracking"]
 
 PAGE_OF_POINTS = 25_000
 """Servers from 3.1 to 3.12 answer a history without ``max_results`` with an empty page."""
@@ -84,10 +79,7 @@ class RestTracking(Experiments):
             yield from (run.as_run() for run in page.runs)
 
     def _page_of_runs(self, body: Mapping[str, object]) -> replies.RunsPage:
-        doing = "searching for runs"
-        call = self._call("runs/search", json.dumps(body).encode(), doing=doing, repeat=Repeat.SAFELY)
-        answer = self.transport.send_for_json(replace(call, reads=True))
-        return replies.parse(replies.RunsPage, answer, doing=doing)
+        return self.post("runs/search", replies.RunsPage, body, doing="searching for runs", reads=True)
 
     def create_run(self, new: NewRun) -> StoredRun:
         """Create a run, once: a lost answer is settled by a search for the owner's mark."""
@@ -100,7 +92,7 @@ class RestTracking(Experiments):
         doing = f"creating the run {new.run_name}"
         for number in range(TRIES_OF_CREATE):
             try:
-                made = self._post(
+                made = self.post(
                     "runs/create", replies.RunReply, body, doing=doing, repeat=Repeat.IF_NOT_SENT
                 )
                 return made.run.as_run()
@@ -116,7 +108,7 @@ class RestTracking(Experiments):
     def get_run(self, run_id: str) -> StoredRun:
         """Read a run."""
         query = {"run_id": run_id, "run_uuid": run_id}
-        return self._get("runs/get", replies.RunReply, query, doing=f"reading run {run_id}").run.as_run()
+        return self.get("runs/get", replies.RunReply, query, doing=f"reading run {run_id}").run.as_run()
 
     def log_values(
         self,
@@ -131,8 +123,8 @@ class RestTracking(Experiments):
 
     def log_batch(self, run_id: str, body: bytes) -> None:
         """Send one ``log-batch`` body; never repeated here when its outcome is unknown."""
-        call = self._call("runs/log-batch", body, doing=f"writing values to run {run_id}")
-        self.transport.send_for_json(call)
+        doing = f"writing values to run {run_id}"
+        self.post("runs/log-batch", replies.Reply, body, doing=doing, repeat=Repeat.IF_NOT_SENT)
 
     def pause(self, error: ApiError | NoAnswer, number: int) -> None:
         """Wait before what failed for time ``number`` (from 0) is tried again; raise what will not pass."""
@@ -146,7 +138,7 @@ class RestTracking(Experiments):
         query = {"run_id": run_id, "run_uuid": run_id, "metric_key": key, "max_results": str(PAGE_OF_POINTS)}
         doing = f"reading metric {key} of run {run_id}"
         while True:
-            page = self._get("metrics/get-history", replies.MetricsPage, query, doing=doing)
+            page = self.get("metrics/get-history", replies.MetricsPage, query, doing=doing)
             yield from (metric.as_metric() for metric in page.metrics)
             if not page.next_page_token:
                 return
@@ -161,7 +153,7 @@ class RestTracking(Experiments):
         body = {"run_id": run_id, "datasets": [_dataset(dataset) for dataset in datasets]}
         doing = f"naming the datasets of run {run_id}"
         try:
-            self._post("runs/log-inputs", replies.Reply, body, doing=doing)
+            self.post("runs/log-inputs", replies.Reply, body, doing=doing)
         except ApiError as error:
             if error.code != "BAD_REQUEST" or tries == 1:
                 raise
@@ -172,13 +164,13 @@ class RestTracking(Experiments):
         body: dict[str, object] = {"run_id": run_id, "status": status.name, "run_name": run_name}
         if end_time is not None:
             body["end_time"] = end_time
-        self._post("runs/update", replies.Reply, body, doing=f"setting run {run_id} to {status.name}")
+        self.post("runs/update", replies.Reply, body, doing=f"setting run {run_id} to {status.name}")
 
     def delete_tag(self, run_id: str, key: str) -> None:
         """Take a tag from a run; one that it does not have is fine."""
         doing = f"deleting the tag {key} of run {run_id}"
         try:
-            self._post("runs/delete-tag", replies.Reply, {"run_id": run_id, "key": key}, doing=doing)
+            self.post("runs/delete-tag", replies.Reply, {"run_id": run_id, "key": key}, doing=doing)
         except ApiError as error:
             if error.refused or key in self.get_run(run_id).tags:
                 raise
@@ -186,21 +178,21 @@ class RestTracking(Experiments):
     def delete_run(self, run_id: str) -> None:
         """Move a run to the bin; one that is there already is fine."""
         try:
-            self._post("runs/delete", replies.Reply, {"run_id": run_id}, doing=f"deleting run {run_id}")
+            self.post("runs/delete", replies.Reply, {"run_id": run_id}, doing=f"deleting run {run_id}")
         except ApiError as error:
             if error.refused or not self.get_run(run_id).deleted:
                 raise
 
     def restore_run(self, run_id: str) -> None:
         """Bring a run back from the bin."""
-        self._post("runs/restore", replies.Reply, {"run_id": run_id}, doing=f"restoring run {run_id}")
+        self.post("runs/restore", replies.Reply, {"run_id": run_id}, doing=f"restoring run {run_id}")
 
     def list_artifacts(self, run_id: str, path: str = "") -> Iterator[replies.FileReply]:
         """List one folder of a run's artifacts; paths are relative to the run."""
         query = {"run_id": run_id, "run_uuid": run_id, **({"path": path} if path else {})}
         doing = f"listing the artifacts of run {run_id}"
         while True:
-            page = self._get("artifacts/list", replies.FilesPage, query, doing=doing)
+            page = self.get("artifacts/list", replies.FilesPage, query, doing=doing)
             yield from page.files
             if not page.next_page_token:
                 return

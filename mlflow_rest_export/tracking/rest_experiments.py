@@ -21,7 +21,7 @@ class Experiments(RestCalls):
         name, adjustments = self.target.names.resolve(name, self.transport)
         doing = f"looking for the experiment {name!r}"
         try:
-            reply = self._get(
+            reply = self.get(
                 "experiments/get-by-name", replies.ExperimentReply, {"experiment_name": name}, doing=doing
             )
         except ApiError as error:
@@ -38,7 +38,7 @@ class Experiments(RestCalls):
         self.target.names.before_create(name, self.transport)
         doing = f"creating the experiment {name!r}"
         try:
-            made = self._post("experiments/create", replies.CreatedExperiment, {"name": name}, doing=doing)
+            made = self.post("experiments/create", replies.CreatedExperiment, {"name": name}, doing=doing)
         except ApiError as error:
             found = self.find_experiment(asked) if error.already_exists else None
             if found is None:
@@ -50,7 +50,7 @@ class Experiments(RestCalls):
         """Read an experiment."""
         query = {"experiment_id": experiment_id}
         doing = f"reading experiment {experiment_id}"
-        return self._get(
+        return self.get(
             "experiments/get", replies.ExperimentReply, query, doing=doing
         ).experiment.as_experiment()
 
@@ -58,7 +58,7 @@ class Experiments(RestCalls):
         """Bring a deleted experiment back; one that is active already is fine."""
         doing = f"restoring experiment {experiment_id}"
         try:
-            self._post("experiments/restore", replies.Reply, {"experiment_id": experiment_id}, doing=doing)
+            self.post("experiments/restore", replies.Reply, {"experiment_id": experiment_id}, doing=doing)
         except ApiError:
             if self.get_experiment(experiment_id).deleted:
                 raise
@@ -77,7 +77,7 @@ class Experiments(RestCalls):
         if filter_string:
             body["filter"] = filter_string
         while True:
-            page = self._post(
+            page = self.post(
                 "experiments/search",
                 replies.ExperimentsPage,
                 body,
@@ -93,19 +93,19 @@ class Experiments(RestCalls):
         """Rename an experiment."""
         name, _ = self.target.names.resolve(name, self.transport)
         body = {"experiment_id": experiment_id, "new_name": name}
-        self._post("experiments/update", replies.Reply, body, doing=f"renaming experiment {experiment_id}")
+        self.post("experiments/update", replies.Reply, body, doing=f"renaming experiment {experiment_id}")
 
     def set_experiment_tag(self, experiment_id: str, key: str, value: str) -> None:
         """Set a tag of an experiment, over whatever value it has."""
         body = {"experiment_id": experiment_id, "key": key, "value": value}
         doing = f"setting the tag {key} of experiment {experiment_id}"
-        self._post("experiments/set-experiment-tag", replies.Reply, body, doing=doing)
+        self.post("experiments/set-experiment-tag", replies.Reply, body, doing=doing)
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Move an experiment with its runs to the bin; one that is there already is fine."""
         doing = f"deleting experiment {experiment_id}"
         try:
-            self._post("experiments/delete", replies.Reply, {"experiment_id": experiment_id}, doing=doing)
+            self.post("experiments/delete", replies.Reply, {"experiment_id": experiment_id}, doing=doing)
         except ApiError as error:
             if error.refused or not self.get_experiment(experiment_id).deleted:
                 raise
