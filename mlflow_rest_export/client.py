@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mlflow_rest_export import marks
+from mlflow_rest_export import marks, mlflow_tags
 from mlflow_rest_export.config.environment import Environment
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.exporting.experiments import Experiments
@@ -86,6 +86,6 @@ class Client:
 
     def _tags(self, description: str) -> dict[str, str]:
         user = self.environment.get("LOGNAME") or self.environment.get("USER")
-        tags = {marks.OWNER: f"live-{secrets.token_hex(16)}", "mlflow.source.type": "LOCAL"}
-        tags |= {"mlflow.user": user} if user else {}
-        return tags | ({"mlflow.note.content": description} if description else {})
+        tags = {marks.OWNER: f"live-{secrets.token_hex(16)}", mlflow_tags.SOURCE_TYPE: "LOCAL"}
+        tags |= {mlflow_tags.USER: user} if user else {}
+        return tags | ({mlflow_tags.NOTE: description} if description else {})

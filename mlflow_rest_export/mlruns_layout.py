@@ -16,6 +16,7 @@ from typing import Annotated
 import yaml
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
+from mlflow_rest_export import mlflow_tags
 from mlflow_rest_export.records import Dataset, Metric, RunStatus
 
 META = "meta.yaml"
@@ -31,11 +32,6 @@ NO_RUNS = frozenset({TAGS, DATASETS, "traces", "models"})
 CREATING = ".creating"
 """Folder of an experiment in which we build new runs: it holds no meta.yaml of its own, so every reader
 passes it by."""
-
-RUN_NAME_TAG = "mlflow.runName"
-PARENT_TAG = "mlflow.parentRunId"
-USER_TAG = "mlflow.user"
-CONTEXT_TAG = "mlflow.data.context"
 
 ACTIVE, DELETED = "active", "deleted"
 
@@ -169,7 +165,7 @@ def input_meta(dataset: Dataset) -> dict[str, object]:
         "destination_type": "RUN",
         "source_id": source,
         "source_type": "DATASET",
-        "tags": {CONTEXT_TAG: dataset.context} if dataset.context else {},
+        "tags": {mlflow_tags.CONTEXT: dataset.context} if dataset.context else {},
     }
 
 

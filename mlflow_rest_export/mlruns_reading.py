@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from mlflow_rest_export import mlflow_tags
 from mlflow_rest_export import mlruns_layout as layout
 from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.records import Dataset, Metric
@@ -190,7 +191,7 @@ def _dataset(folder: Path, entry: layout.InputMeta) -> Dataset:
         source=meta.source,
         schema=meta.schema_,
         profile=meta.profile,
-        context=entry.tags.get(layout.CONTEXT_TAG, ""),
+        context=entry.tags.get(mlflow_tags.CONTEXT, ""),
     )
 
 

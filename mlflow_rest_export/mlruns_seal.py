@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlflow_rest_export import marks
+from mlflow_rest_export import marks, mlflow_tags
 from mlflow_rest_export import mlruns_layout as layout
 from mlflow_rest_export import mlruns_reading as reading
 from mlflow_rest_export.content import content_of, sha256
@@ -27,8 +27,8 @@ REWRITTEN = frozenset(
         marks.ERROR,
         marks.TIME,
         marks.SEAL,
-        layout.RUN_NAME_TAG,
-        layout.PARENT_TAG,
+        mlflow_tags.RUN_NAME,
+        mlflow_tags.PARENT,
     }
 )
 """Tags that whoever writes a run sets himself."""

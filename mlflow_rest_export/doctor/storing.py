@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mlflow_rest_export import marks
+from mlflow_rest_export import marks, mlflow_tags
 from mlflow_rest_export.content import BytesContent
 from mlflow_rest_export.doctor.check import Check, Layer, failed, ok, warning
 from mlflow_rest_export.errors import ExportError
@@ -86,7 +86,7 @@ class Storing:
     def _write_run(self, experiment: Experiment) -> StoredRun:
         tracking = self.store.tracking
         now = int(time.time() * 1000)
-        tags = {marks.OWNER: f"doctor-{secrets.token_hex(8)}", "mlflow.source.name": RUN_NAME}
+        tags = {marks.OWNER: f"doctor-{secrets.token_hex(8)}", mlflow_tags.SOURCE_NAME: RUN_NAME}
         new = NewRun(experiment_id=experiment.experiment_id, run_name=RUN_NAME, start_time=now, tags=tags)
         run = tracking.create_run(new)
         tracking.log_values(run.run_id, metrics=[Metric("doctor", 1.0, now)])

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from mlflow_rest_export import marks
+from mlflow_rest_export import marks, mlflow_tags
 from mlflow_rest_export.errors import ExportError, Interrupted, VerifyError
 from mlflow_rest_export.exporting import filling, verify
 from mlflow_rest_export.exporting.crew import Crew
@@ -26,7 +26,6 @@ from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.owner import Owner
 from mlflow_rest_export.exporting.placing import ROUNDS, Placing, lost_too_often, parents_first
 from mlflow_rest_export.exporting.repeats import Repeats
-from mlflow_rest_export.mlruns_layout import PARENT_TAG
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.planning import plan
 from mlflow_rest_export.planning.plan import FileFacts, Wishes
@@ -224,8 +223,8 @@ class Exporter:
     def _link(self, placing: Placing, job: Job) -> None:
         """Name the parent, should it have got another run since this one was created."""
         run, parent = job.stored(), placing.parent_of(job)
-        if parent is not None and run.tags.get(PARENT_TAG) != parent:
-            self.tracking.log_values(run.run_id, tags={PARENT_TAG: parent})
+        if parent is not None and run.tags.get(mlflow_tags.PARENT) != parent:
+            self.tracking.log_values(run.run_id, tags={mlflow_tags.PARENT: parent})
 
     def _mark_failed(self, job: Job, status: RunStatus = RunStatus.FAILED) -> None:
         """Say on the run that it is not complete, as far as the store lets us; it is reported anyway."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from mlflow_rest_export import marks
+from mlflow_rest_export import marks, mlflow_tags
 from mlflow_rest_export.errors import Conflict, ExportError, Interrupted
 from mlflow_rest_export.exporting import claims
 from mlflow_rest_export.exporting.completion import is_complete, is_delivered
@@ -18,7 +18,6 @@ from mlflow_rest_export.exporting.joining import Fate, Joined, Joiner
 from mlflow_rest_export.exporting.lookups import merged
 from mlflow_rest_export.exporting.outcomes import Outcome
 from mlflow_rest_export.exporting.staleness import newer_data
-from mlflow_rest_export.mlruns_layout import PARENT_TAG
 from mlflow_rest_export.records import Lookup
 from mlflow_rest_export.tracking.protocol import Each, Experiment, NewRun, StoredRun, Tracking
 
@@ -176,7 +175,7 @@ class Placing:
         tags = {**wanted.tags, marks.OWNER: job.owner}
         parent = self.parent_of(job)
         if parent is not None:
-            tags[PARENT_TAG] = parent
+            tags[mlflow_tags.PARENT] = parent
         made = self.tracking.create_run(
             NewRun(
                 experiment_id=self._experiment(job).experiment_id,

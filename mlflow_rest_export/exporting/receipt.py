@@ -9,14 +9,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mlflow_rest_export import __version__, marks
+from mlflow_rest_export import __version__, marks, mlflow_tags
 from mlflow_rest_export.errors import ApiError
 from mlflow_rest_export.planning.plan import ExportPlan
 from mlflow_rest_export.records import Adjustment
 from mlflow_rest_export.tracking.protocol import Artifacts, StoredRun
-
-USER = "mlflow.user"
-"""Tag: who exported, which may be another person each time."""
 
 
 class FileReceipt(BaseModel):
@@ -38,7 +35,7 @@ class Delivered(BaseModel):
 
     def and_by(self, plan: ExportPlan) -> dict[str, list[str]]:
         """Give what will have been delivered once the plan is, for a receipt; our own tags are not named."""
-        tags = {key for key in plan.tags if not key.startswith(marks.PREFIX) and key != USER}
+        tags = {key for key in plan.tags if not key.startswith(marks.PREFIX) and key != mlflow_tags.USER}
         return {
             "metrics": sorted(self.metrics | plan.metric_names),
             "params": sorted(self.params | plan.params.keys()),

@@ -6,18 +6,17 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from mlflow_rest_export import marks
+from mlflow_rest_export import marks, mlflow_tags
 from mlflow_rest_export.errors import VerifyError
 from mlflow_rest_export.exporting.completion import KEPT_PARAM, MissingValues, missing_values
 from mlflow_rest_export.exporting.leftovers import left_files
-from mlflow_rest_export.exporting.receipt import NOTHING, USER, Receipt, stored_receipt
+from mlflow_rest_export.exporting.receipt import NOTHING, Receipt, stored_receipt
 from mlflow_rest_export.limits import Limits
-from mlflow_rest_export.planning.description import NOTE
 from mlflow_rest_export.planning.plan import ExportPlan
 from mlflow_rest_export.records import Adjustment
 from mlflow_rest_export.tracking.protocol import Artifacts, StoredRun, Tracking
 
-MAY_DIFFER = frozenset({USER, NOTE, marks.TIME})
+MAY_DIFFER = frozenset({mlflow_tags.USER, mlflow_tags.NOTE, marks.TIME})
 """Tags that may have changed since: somebody else exported the run, at another time, or described it."""
 TOLD = 10
 """Differences that are told one by one; the others are counted."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-NOTE = "mlflow.note.content"
-"""The tag whose text MLflow shows as the run's description, in Markdown."""
 ROWS = 50
 """More metrics than these are counted, not listed: the page of the run has them all."""
 STATISTICS = ("stderr", "stddev", "variance", "count", "sum_squared", "sum", "mean", "min", "max")

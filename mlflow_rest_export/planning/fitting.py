@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
-from mlflow_rest_export import marks
+from mlflow_rest_export import marks, mlflow_tags
 from mlflow_rest_export.limits import Limits
-from mlflow_rest_export.planning.description import NOTE
 from mlflow_rest_export.planning.names import (
     apart,
     clean_key,
@@ -23,7 +22,7 @@ from mlflow_rest_export.records import Adjustment
 
 CUT = " ...[cut]"
 """How a value ends that was cut."""
-_SET_BY_STORES = ("mlflow.runName", "mlflow.parentRunId", NOTE)
+_SET_BY_STORES = (mlflow_tags.RUN_NAME, mlflow_tags.PARENT, mlflow_tags.NOTE)
 """Tags that come to a run beside those of the source."""
 _ILLEGAL = "the name is not one that MLflow takes"
 _IN_THE_WAY = "this store keeps names as paths, and another name of the run is in the way"

@@ -11,10 +11,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from mlflow_rest_export import marks
+from mlflow_rest_export import marks, mlflow_tags
 from mlflow_rest_export.content import BytesContent, Content
 from mlflow_rest_export.limits import Limits
-from mlflow_rest_export.planning.description import NOTE, described, is_described
+from mlflow_rest_export.mlflow_tags import NOTE
+from mlflow_rest_export.planning.description import described, is_described
 from mlflow_rest_export.planning.fitting import Fitting
 from mlflow_rest_export.planning.survey import Survey, survey
 from mlflow_rest_export.records import Adjustment, Dataset, Lookup, Metric, RunRecord, RunStatus
@@ -236,12 +237,12 @@ def digest_of(record: RunRecord, files: Iterable[FileFacts], wishes: Wishes, see
 def _tags(record: RunRecord, wishes: Wishes, fitting: Fitting) -> dict[str, str]:
     """Put the user's tags over those of the source; what finds the run again is not theirs to change."""
     description = wishes.description if wishes.description is not None else record.description
-    tags = {"mlflow.source.name": "mlflow-rest-export", "mlflow.source.type": "LOCAL"}
-    tags |= {"mlflow.user": wishes.user} if wishes.user else {}
+    tags = {mlflow_tags.SOURCE_NAME: "mlflow-rest-export", mlflow_tags.SOURCE_TYPE: "LOCAL"}
+    tags |= {mlflow_tags.USER: wishes.user} if wishes.user else {}
     tags |= fitting.without_ours(record.tags, what="tag")
     if description and not (record.verbatim_names and is_described(tags.get(NOTE, ""), description)):
         tags[NOTE] = description
-    fixed = {record.lookup.tag, *record.twin, "mlflow.runName", "mlflow.parentRunId"}
+    fixed = {record.lookup.tag, *record.twin, mlflow_tags.RUN_NAME, mlflow_tags.PARENT}
     refused = {key for key in wishes.tags if fitting.key(key) in fixed or fitting.is_ours(key)}
     fitting.changes += [
         Adjustment(f"tag {key}", value, tags.get(fitting.key(key), ""), "the run is found by this tag")
@@ -249,7 +250,7 @@ def _tags(record: RunRecord, wishes: Wishes, fitting: Fitting) -> dict[str, str]
         if key in refused
     ]
     tags = fitting.with_users(tags, {key: value for key, value in wishes.tags.items() if key not in refused})
-    tags.pop("mlflow.runName", None)  # the server sets it from the name; two that differ are refused
+    tags.pop(mlflow_tags.RUN_NAME, None)  # the server sets it from the name; two that differ are refused
     return tags
 
 

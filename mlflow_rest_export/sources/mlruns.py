@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlflow_rest_export import marks
+from mlflow_rest_export import marks, mlflow_tags
 from mlflow_rest_export import mlruns_layout as layout
 from mlflow_rest_export import mlruns_reading as reading
 from mlflow_rest_export.errors import SourceError
@@ -179,7 +179,7 @@ class _Index:
             folder = experiment.folder / name
             if _looks_like_run(folder):
                 self._entries.append(_Entry(experiment, _tag(folder, marks.KEY), folder))
-                parent = _tag(folder, layout.PARENT_TAG)
+                parent = _tag(folder, mlflow_tags.PARENT)
                 if layout.is_run_id(parent):
                     self._parent_of[name] = parent
                     self.parents.setdefault(parent, experiment.folder / parent)

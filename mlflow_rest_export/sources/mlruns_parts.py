@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from mlflow_rest_export import mlflow_tags
 from mlflow_rest_export import mlruns_layout as layout
 from mlflow_rest_export import mlruns_reading as reading
 from mlflow_rest_export.errors import SourceError
@@ -73,7 +74,7 @@ def datasets_of(run: Path) -> tuple[tuple[Dataset, ...], tuple[Adjustment, ...]]
         if dataset is None
     ]
     for entry, dataset in inputs:
-        lost = entry.tags.keys() - {layout.CONTEXT_TAG}
+        lost = entry.tags.keys() - {mlflow_tags.CONTEXT}
         if dataset is not None and lost:
             names = ", ".join(sorted(lost))
             told.append(

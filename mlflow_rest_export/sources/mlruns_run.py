@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from mlflow_rest_export import marks
+from mlflow_rest_export import marks, mlflow_tags
 from mlflow_rest_export import mlruns_layout as layout
 from mlflow_rest_export import mlruns_reading as reading
 from mlflow_rest_export.errors import SourceError
@@ -87,7 +87,7 @@ def _read(place: Place, parents: Mapping[str, Path], options: ReadOptions) -> Ru
     return RunRecord(
         **_identity(meta, tags, ours=ours),
         place=str(folder),
-        run_name=meta.run_name or tags.get(layout.RUN_NAME_TAG, ""),
+        run_name=meta.run_name or tags.get(mlflow_tags.RUN_NAME, ""),
         start_time=meta.start_time,
         end_time=meta.end_time,
         status=meta.status,
@@ -192,7 +192,7 @@ def _parent(
     """Give the key of the parent's record."""
     if marks.PARENT in tags:
         return tags[marks.PARENT], ()
-    run_id = tags.get(layout.PARENT_TAG)
+    run_id = tags.get(mlflow_tags.PARENT)
     if not run_id:
         return None, ()
     above = parents.get(run_id, folder.parent / "missing")
@@ -204,4 +204,4 @@ def _parent(
         reason = "the parent is deleted, so this run is exported without one"
     except SourceError:
         reason = "the parent is not in this folder, so this run is exported without one"
-    return None, (Adjustment(f"tag {layout.PARENT_TAG}", run_id, "", reason),)
+    return None, (Adjustment(f"tag {mlflow_tags.PARENT}", run_id, "", reason),)

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mlflow_rest_export import marks
+from mlflow_rest_export import marks, mlflow_tags
 from mlflow_rest_export import mlruns_layout as layout
 from mlflow_rest_export import mlruns_reading as reading
 from mlflow_rest_export.errors import SourceError
@@ -142,8 +142,8 @@ class FileTracking:
             with told(doing):
                 run_folders.set_params(folder, params or {})
                 run_folders.set_tags(folder, tags or {})
-                if tags and layout.RUN_NAME_TAG in tags:
-                    run_folders.change_meta(folder, run_name=tags[layout.RUN_NAME_TAG])
+                if tags and mlflow_tags.RUN_NAME in tags:
+                    run_folders.change_meta(folder, run_name=tags[mlflow_tags.RUN_NAME])
             merge_points(folder, metrics, doing=doing)
 
     def metric_history(self, run_id: str, key: str) -> Iterator[Metric]:
@@ -168,7 +168,7 @@ class FileTracking:
             run_folders.check_active(folder)
             with run_folders.alone(folder):
                 seal = run_folders.new_seal(folder, status=status, run_name=run_name)
-                run_folders.set_tags(folder, {layout.RUN_NAME_TAG: run_name, **seal})
+                run_folders.set_tags(folder, {mlflow_tags.RUN_NAME: run_name, **seal})
                 run_folders.change_meta(folder, status=status.value, end_time=end_time, run_name=run_name)
             run_folders.sweep(folder)
 

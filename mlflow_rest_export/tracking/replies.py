@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from mlflow_rest_export import mlflow_tags
 from mlflow_rest_export.errors import NotMlflow
 from mlflow_rest_export.records import Metric, RunStatus
 from mlflow_rest_export.tracking.protocol import Experiment, StoredRun
@@ -130,7 +131,7 @@ class RunFields(Reply):
             experiment_id=self.info.experiment_id,
             status=self.info.status,
             artifact_uri=self.info.artifact_uri,
-            run_name=self.info.run_name or tags.get("mlflow.runName", ""),
+            run_name=self.info.run_name or tags.get(mlflow_tags.RUN_NAME, ""),
             start_time=self.info.start_time,
             end_time=self.info.end_time,
             deleted=self.info.lifecycle_stage == "deleted",

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mlflow_rest_export import limits as server_limits
+from mlflow_rest_export import mlflow_tags
 from mlflow_rest_export.errors import ApiError, NoAnswer
 from mlflow_rest_export.limits import Limits
 from mlflow_rest_export.marks import OWNER
@@ -219,5 +220,5 @@ def _dataset(dataset: Dataset) -> dict[str, object]:
         "schema": dataset.schema,
         "profile": dataset.profile,
     }
-    tags = [{"key": "mlflow.data.context", "value": dataset.context}] if dataset.context else []
+    tags = [{"key": mlflow_tags.CONTEXT, "value": dataset.context}] if dataset.context else []
     return {"dataset": {name: value for name, value in fields.items() if value}, "tags": tags}

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlflow_rest_export import atomic_files, marks
+from mlflow_rest_export import atomic_files, marks, mlflow_tags
 from mlflow_rest_export import mlruns_layout as layout
 from mlflow_rest_export import mlruns_reading as reading
 from mlflow_rest_export.errors import ParamConflict, SourceError, StoreError
@@ -33,10 +33,10 @@ def build(experiment: Path, run_id: str, new: NewRun) -> bool:
     with _workshop(experiment) as folder:
         uri = (experiment / run_id / layout.ARTIFACTS).as_uri()
         meta = layout.new_run_meta(run_id, new.experiment_id, artifact_uri=uri, start_time=new.start_time)
-        meta |= {"run_name": new.run_name, "user_id": new.tags.get(layout.USER_TAG, "")}
+        meta |= {"run_name": new.run_name, "user_id": new.tags.get(mlflow_tags.USER, "")}
         for name in layout.RUN_FOLDERS:
             (folder / name).mkdir()
-        set_tags(folder, {layout.RUN_NAME_TAG: new.run_name, **new.tags})
+        set_tags(folder, {mlflow_tags.RUN_NAME: new.run_name, **new.tags})
         atomic_files.write_durably(folder / layout.META, [layout.meta_text(meta).encode()])
         try:
             folder.rename(experiment / run_id)
@@ -83,7 +83,7 @@ def read(folder: Path) -> StoredRun:
         experiment_id=folder.parent.name,
         status=meta.status,
         artifact_uri=(folder / layout.ARTIFACTS).as_uri(),  # the one in meta.yaml may be where it once stood
-        run_name=meta.run_name or tags.get(layout.RUN_NAME_TAG, ""),
+        run_name=meta.run_name or tags.get(mlflow_tags.RUN_NAME, ""),
         start_time=meta.start_time,
         end_time=meta.end_time,
         deleted=meta.lifecycle_stage == layout.DELETED,

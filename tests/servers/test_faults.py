@@ -15,12 +15,11 @@ from mlruns_stores import START, a_run, finish, store
 from server_pool import Tally
 from stored_runs import StoredRuns, tag_of
 
-from mlflow_rest_export import marks
+from mlflow_rest_export import marks, mlflow_tags
 from mlflow_rest_export.artifacts.files import FileArtifacts
 from mlflow_rest_export.content import BytesContent
 from mlflow_rest_export.exporting.grouping import grouped
 from mlflow_rest_export.exporting.outcomes import Outcome
-from mlflow_rest_export.mlruns_layout import PARENT_TAG
 from mlflow_rest_export.records import Metric, RunRecord
 from mlflow_rest_export.sources import mlruns
 from mlflow_rest_export.sources.options import ReadOptions
@@ -86,7 +85,7 @@ class Sweep:
         ids = {tag_of(run, marks.KEY): run["info"]["run_id"] for run in runs}
         for run in runs:
             above = ids.get(tag_of(run, marks.PARENT))
-            if tag_of(run, PARENT_TAG) != above:
+            if tag_of(run, mlflow_tags.PARENT) != above:
                 wrong.append(f"{run['info']['run_id']} is not under {above}")
         return wrong
 
@@ -158,7 +157,7 @@ def file_store(root: Path, files: Path) -> tuple[RunRecord, ...]:
     tracking = store(root)
     above = ""
     for name in ("parent", "child", "grandchild"):
-        run = a_run(tracking, key=None, name=name, tags={PARENT_TAG: above} if above else {})
+        run = a_run(tracking, key=None, name=name, tags={mlflow_tags.PARENT: above} if above else {})
         losses = [Metric("loss", 1 / (step + 1), START + step, step) for step in range(40)]
         tracking.log_values(run.run_id, metrics=losses, params={"lr": "0.1"}, tags={"made by": "MLflow"})
         FileArtifacts().upload(run, "log.txt", BytesContent(name.encode()))

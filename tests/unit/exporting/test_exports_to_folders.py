@@ -15,7 +15,7 @@ import pytest
 from folder_exports import START, WISHES, Folder, a_record
 from mlruns_stores import all_files
 
-from mlflow_rest_export import marks
+from mlflow_rest_export import marks, mlflow_tags
 from mlflow_rest_export.artifacts.files import FileArtifacts
 from mlflow_rest_export.content import BytesContent, Content
 from mlflow_rest_export.errors import ApiError, Interrupted, SourceError, StoreError, VerifyError
@@ -23,7 +23,6 @@ from mlflow_rest_export.exporting import claims
 from mlflow_rest_export.exporting.exporter import Habits
 from mlflow_rest_export.exporting.file_facts import HASHED_UP_TO
 from mlflow_rest_export.exporting.outcomes import Outcome
-from mlflow_rest_export.mlruns_layout import PARENT_TAG
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.records import Artifact, Dataset, Metric, RunRecord, RunStatus, Unreadable
 from mlflow_rest_export.tracking.protocol import StoredRun
@@ -187,8 +186,8 @@ def test_children_name_the_run_of_their_parent_in_any_order(folder: Folder) -> N
 
     ids = {run.tags[marks.KEY]: run for run in folder.runs()}
     above = ids[parent.key].run_id
-    assert [ids[child.key].tags.get(PARENT_TAG) for child in children] == [above, above]
-    assert PARENT_TAG not in ids[parent.key].tags
+    assert [ids[child.key].tags.get(mlflow_tags.PARENT) for child in children] == [above, above]
+    assert mlflow_tags.PARENT not in ids[parent.key].tags
 
 
 def test_a_child_exported_alone_finds_its_parent(folder: Folder) -> None:
@@ -198,7 +197,7 @@ def test_a_child_exported_alone_finds_its_parent(folder: Folder) -> None:
     folder.export(child)
 
     ids = {run.tags[marks.KEY]: run for run in folder.runs()}
-    assert ids[child.key].tags[PARENT_TAG] == ids[parent.key].run_id
+    assert ids[child.key].tags[mlflow_tags.PARENT] == ids[parent.key].run_id
 
 
 def test_a_child_that_came_first_is_tied_to_its_parent_by_the_next_export_of_both(folder: Folder) -> None:
@@ -209,9 +208,9 @@ def test_a_child_that_came_first_is_tied_to_its_parent_by_the_next_export_of_bot
     results = folder.export(parent, child)
 
     ids = {run.tags[marks.KEY]: run for run in folder.runs()}
-    assert PARENT_TAG not in lonely.tags
+    assert mlflow_tags.PARENT not in lonely.tags
     assert [result.outcome for result in results] == [Outcome.EXPORTED, Outcome.UNCHANGED]
-    assert ids[child.key].tags[PARENT_TAG] == ids[parent.key].run_id
+    assert ids[child.key].tags[mlflow_tags.PARENT] == ids[parent.key].run_id
 
 
 def test_runs_that_are_each_others_parents_are_exported(folder: Folder) -> None:
@@ -229,7 +228,7 @@ def test_waves_do_not_change_what_is_exported(folder: Folder) -> None:
     assert [result.label for result in results] == [record.label for record in records]
     assert {result.outcome for result in results} == {Outcome.EXPORTED}
     first = results[0].run_id
-    tags = {run.tags[marks.KEY]: run.tags.get(PARENT_TAG) for run in folder.runs()}
+    tags = {run.tags[marks.KEY]: run.tags.get(mlflow_tags.PARENT) for run in folder.runs()}
     assert tags == {record.key: first if record.parent_key else None for record in records}
 
 

@@ -14,11 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlflow_rest_export import marks
+from mlflow_rest_export import marks, mlflow_tags
 from mlflow_rest_export.content import BytesContent
 from mlflow_rest_export.errors import PlanError
 from mlflow_rest_export.limits import STRICTEST, Limits, for_server
-from mlflow_rest_export.planning.description import NOTE
 from mlflow_rest_export.planning.fitting import CUT
 from mlflow_rest_export.planning.plan import ExportPlan, FileFacts, Wishes, build
 from mlflow_rest_export.records import Adjustment, Dataset, Lookup, Metric, RunRecord, RunStatus
@@ -456,7 +455,7 @@ CARRIED = replace(
     RECORD,
     digest="given",
     verbatim_names=True,
-    tags={**RECORD.tags, "t_at_g": "1", NOTE: "said\n\n| metric | value |"},
+    tags={**RECORD.tags, "t_at_g": "1", mlflow_tags.NOTE: "said\n\n| metric | value |"},
 )
 
 
@@ -474,7 +473,7 @@ def test_a_digest_that_a_run_brings_along_is_kept_while_no_wish_changes_what_it_
     plan = made(CARRIED, **wishes)
 
     assert plan.digest == "given"
-    assert plan.tags[NOTE] == CARRIED.tags[NOTE]
+    assert plan.tags[mlflow_tags.NOTE] == CARRIED.tags[mlflow_tags.NOTE]
 
 
 @pytest.mark.parametrize(
