@@ -7,7 +7,7 @@ bracketed by reading the releases around a change. Lengths are characters unless
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 Version = tuple[int, int, int]
 
@@ -73,28 +73,25 @@ STRICTEST = Limits(hash_in_paths=False, names_come_back=False, keys_share_folder
 """What every known store accepts; used when the store cannot be asked (``--dry-run``, spool)."""
 
 
-def for_server(version: Version | None, *, file_store: bool = False) -> Limits:
+def for_server(version: Version | None) -> Limits:
     """Give the limits of an open-source server.
 
     Args:
         version: as told by ``GET /version``; None when it told none: up to 2.0 there is no such page.
-        file_store: True when the server is known to keep its runs in files.
     """
     if version is None:
-        limits = Limits(hash_in_paths=False, names_come_back=False)
-    else:
-        limits = Limits(
-            param_value=6000 if version >= (2, 8, 0) else 500 if version >= (1, 28, 0) else 250,
-            tag_value=8000 if version >= (2, 17, 0) else 5000,
-            colon_in_keys=version >= (2, 16, 0),
-            hash_in_paths=version < (2, 0, 0),
-            paths_decoded_twice=version >= (2, 0, 0),
-            keeps_nan=version >= (3, 10, 0),
-            batch_metric_keys=1000 if version >= (3, 10, 0) else 100,
-            dataset_inputs=version >= (2, 4, 0),
-            names_come_back=version >= (3, 17, 0),
-        )
-    return replace(limits, keys_share_folders=True) if file_store else limits
+        return Limits(hash_in_paths=False, names_come_back=False)
+    return Limits(
+        param_value=6000 if version >= (2, 8, 0) else 500 if version >= (1, 28, 0) else 250,
+        tag_value=8000 if version >= (2, 17, 0) else 5000,
+        colon_in_keys=version >= (2, 16, 0),
+        hash_in_paths=version < (2, 0, 0),
+        paths_decoded_twice=version >= (2, 0, 0),
+        keeps_nan=version >= (3, 10, 0),
+        batch_metric_keys=1000 if version >= (3, 10, 0) else 100,
+        dataset_inputs=version >= (2, 4, 0),
+        names_come_back=version >= (3, 17, 0),
+    )
 
 
 def parse_version(text: str) -> Version | None:

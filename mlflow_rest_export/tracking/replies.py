@@ -176,14 +176,6 @@ class FilesPage(Reply):
     next_page_token: str = ""
 
 
-class ServerInfo(Reply):
-    """Answer of ``server-info`` (3.9 and later)."""
-
-    store_type: str | None = None
-    multipart_uploads_enabled: bool = False
-    workspaces_enabled: bool = False
-
-
 _R = TypeVar("_R", bound=Reply)
 
 

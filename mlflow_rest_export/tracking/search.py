@@ -34,11 +34,3 @@ def filter_of(lookup: Lookup) -> str:
     operator = "LIKE" if wild else "="
     end = "%" if lookup.prefix else ""
     return f"tags.`{lookup.tag}` {operator} {quote}{value}{end}{quote}"
-
-
-def matches(lookup: Lookup, tags: dict[str, str]) -> bool:
-    """Say whether a run with these tags is really meant."""
-    value = tags.get(lookup.tag)
-    if value is None:
-        return False
-    return value.startswith(lookup.value) if lookup.prefix else value == lookup.value

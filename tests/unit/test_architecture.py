@@ -32,7 +32,7 @@ LAYERS = {
 }
 PLACES = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 
-OPTIONAL = {"boto3", "botocore", "zstandard", "pyarrow", "pandas", "backports", "google", "azure"}
+OPTIONAL = {"botocore", "obstore", "zstandard", "google", "azure"}
 """Third-party modules of the extras: imported inside the function that needs them, nowhere else."""
 
 HEAVY = {"pydantic", "yaml", "requests", "tqdm", "urllib3", *OPTIONAL}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+from lookup_meaning import matches
+
 from mlflow_rest_export import marks
 from mlflow_rest_export.records import Lookup
 from mlflow_rest_export.tracking.replies import RunFields, RunsPage
 from mlflow_rest_export.tracking.run_search import RUNS_FOR_A_SEARCH, RunSearch
-from mlflow_rest_export.tracking.search import PAGE, matches
+from mlflow_rest_export.tracking.search import PAGE
 
 FILTER = re.compile(r"tags\.`(.*)` (=|LIKE) '(.*?)%?'")
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from hypothesis import given
 from hypothesis import strategies as st
+from lookup_meaning import matches
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.exporting.lookups import FEW, merged
 from mlflow_rest_export.records import Lookup
-from mlflow_rest_export.tracking.search import matches
 
 KEYS = st.text(alphabet="ab:/é'\"%_", max_size=6).map(lambda text: f"format:{text}")
 

@@ -68,11 +68,6 @@ def test_limits_are_those_of_the_version(
     assert (limits.keeps_nan, limits.batch_metric_keys, limits.dataset_inputs) == (nan, keys, datasets)
 
 
-def test_a_server_that_keeps_runs_in_files_shares_folders() -> None:
-    assert not for_server((2, 22, 5)).keys_share_folders
-    assert for_server((2, 22, 5), file_store=True).keys_share_folders
-
-
 @pytest.mark.parametrize(
     "version", [None, (1, 20, 0), (1, 30, 1), (2, 9, 2), (2, 22, 5), (3, 5, 1), (3, 17, 2)]
 )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlflow_rest_export.records import Lookup
-from mlflow_rest_export.tracking.search import filter_of, matches
+from mlflow_rest_export.tracking.search import filter_of
 
 
 def found(filter_string: str, value: str) -> bool:
@@ -48,11 +48,3 @@ def test_a_filter_finds_at_least_what_is_meant(value: str, rest: str, prefix: bo
     stored = value + rest if prefix else value
 
     assert found(filter_of(lookup), stored)
-    assert matches(lookup, {"k": stored})
-
-
-@given(value=VALUES, other=VALUES)
-def test_what_was_found_is_compared_again(value: str, other: str) -> None:
-    assert matches(Lookup("k", value), {"k": other}) is (value == other)
-    assert matches(Lookup("k", value, prefix=True), {"k": other}) is other.startswith(value)
-    assert not matches(Lookup("k", value), {"other": value})
