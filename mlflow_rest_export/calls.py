@@ -24,7 +24,7 @@ from mlflow_rest_export.exporting.stores import open_store
 from mlflow_rest_export.limits import STRICTEST
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.planning import plan
-from mlflow_rest_export.planning.plan import ExportPlan, Wishes
+from mlflow_rest_export.planning.export_plan import ExportPlan, Wishes
 from mlflow_rest_export.progress import NoProgress, Progress
 from mlflow_rest_export.records import RunRecord, Unreadable
 from mlflow_rest_export.sources import selection

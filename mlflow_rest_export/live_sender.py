@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlflow_rest_export.errors import ApiError
-from mlflow_rest_export.exporting.spool import is_outage
 from mlflow_rest_export.exporting.stored_points import StoredPoints
 from mlflow_rest_export.live_values import Collected
+from mlflow_rest_export.network.passing_faults import is_outage
 from mlflow_rest_export.records import Metric
 from mlflow_rest_export.tracking.protocol import Tracking
 

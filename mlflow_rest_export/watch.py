@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlflow_rest_export.errors import ExportError, SourceError
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
-from mlflow_rest_export.exporting.spool import is_outage
+from mlflow_rest_export.network.passing_faults import is_outage
 from mlflow_rest_export.sources.nemo import folders
 from mlflow_rest_export.sources.nemo.documents import is_results, read_results
 from mlflow_rest_export.sources.nemo.stages import read_stages

@@ -26,7 +26,7 @@ from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.pace import Pace
 from mlflow_rest_export.network.retry import Patience
 from mlflow_rest_export.network.transport import Transport
-from mlflow_rest_export.planning.plan import Wishes
+from mlflow_rest_export.planning.export_plan import Wishes
 from mlflow_rest_export.records import Dataset, Lookup, Metric, RunRecord, RunStatus
 from mlflow_rest_export.targets.choice import choose
 from mlflow_rest_export.tracking.protocol import NewRun, StoredRun

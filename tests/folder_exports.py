@@ -13,7 +13,7 @@ from mlflow_rest_export.exporting.file_facts import facts_of
 from mlflow_rest_export.exporting.outcomes import RunResult
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.planning import plan
-from mlflow_rest_export.planning.plan import ExportPlan, Wishes
+from mlflow_rest_export.planning.export_plan import ExportPlan, Wishes
 from mlflow_rest_export.records import Artifact, Lookup, Metric, RunRecord, Unreadable
 from mlflow_rest_export.tracking.files import FileTracking
 from mlflow_rest_export.tracking.protocol import NewRun, StoredRun

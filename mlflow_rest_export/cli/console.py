@@ -16,7 +16,7 @@ from mlflow_rest_export.cli.closing_table import size, table
 from mlflow_rest_export.cli.progress_bar import Bar, Heartbeat, progress_on
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
-from mlflow_rest_export.planning.plan import ExportPlan
+from mlflow_rest_export.planning.export_plan import ExportPlan
 from mlflow_rest_export.progress import NoProgress, Progress
 from mlflow_rest_export.records import Adjustment
 from mlflow_rest_export.redaction import without_secrets

@@ -11,7 +11,7 @@ from mlflow_rest_export.exporting import claims
 from mlflow_rest_export.exporting.leftovers import left_values, stale_tags
 from mlflow_rest_export.exporting.missing_points import MissingPoints
 from mlflow_rest_export.exporting.receipt import Delivered, Receipt
-from mlflow_rest_export.planning.plan import ExportPlan, FileFacts
+from mlflow_rest_export.planning.export_plan import ExportPlan, FileFacts
 from mlflow_rest_export.records import Adjustment, RunStatus
 from mlflow_rest_export.tracking.protocol import StoredRun, Tracking
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from mlflow_rest_export import marks
 from mlflow_rest_export.errors import ApiError, ParamConflict, StoreError
 from mlflow_rest_export.exporting import claims
-from mlflow_rest_export.planning.plan import ExportPlan
+from mlflow_rest_export.planning.export_plan import ExportPlan
 from mlflow_rest_export.records import RunStatus
 from mlflow_rest_export.tracking.protocol import StoredRun, Tracking
 

@@ -28,7 +28,7 @@ from mlflow_rest_export.exporting.placing import ROUNDS, Placing, lost_too_often
 from mlflow_rest_export.exporting.repeats import Repeats
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.planning import plan
-from mlflow_rest_export.planning.plan import FileFacts, Wishes
+from mlflow_rest_export.planning.export_plan import FileFacts, Wishes
 from mlflow_rest_export.progress import NoProgress, Progress
 from mlflow_rest_export.records import RunRecord, RunStatus, Unreadable
 from mlflow_rest_export.tracking.protocol import Artifacts, Tracking
@@ -38,7 +38,7 @@ _log = logging.getLogger("mlflow_rest_export")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Habits:
-    """How an export behaves; what runs hold is ``plan.Wishes``."""
+    """How an export behaves; what runs hold is ``Wishes``."""
 
     skip_existing: bool = False
     restore_experiment: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlflow_rest_export.content import content_of, sha256
 from mlflow_rest_export.errors import SourceError, why
-from mlflow_rest_export.planning.plan import FileFacts
+from mlflow_rest_export.planning.export_plan import FileFacts
 from mlflow_rest_export.records import RunRecord
 
 HASHED_UP_TO = 8 << 20

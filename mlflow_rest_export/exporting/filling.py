@@ -13,8 +13,8 @@ from mlflow_rest_export.exporting import claims, receipt
 from mlflow_rest_export.exporting.completion import missing_files, missing_values
 from mlflow_rest_export.exporting.jobs import Job
 from mlflow_rest_export.exporting.leftovers import left_files
+from mlflow_rest_export.planning.export_plan import FileFacts
 from mlflow_rest_export.planning.names import clean_text
-from mlflow_rest_export.planning.plan import FileFacts
 from mlflow_rest_export.records import RunStatus
 from mlflow_rest_export.tracking.protocol import Artifacts, Tracking
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.receipt import NOTHING, Delivered, Receipt
-from mlflow_rest_export.planning.plan import ExportPlan
+from mlflow_rest_export.planning.export_plan import ExportPlan
 from mlflow_rest_export.records import Adjustment, RunRecord
 from mlflow_rest_export.tracking.protocol import StoredRun
 

@@ -14,7 +14,7 @@ from mlflow_rest_export.exporting import claims
 from mlflow_rest_export.exporting.completion import is_at_rest, is_complete
 from mlflow_rest_export.exporting.owner import Life, Owner
 from mlflow_rest_export.network.conduct import Stop
-from mlflow_rest_export.planning.plan import ExportPlan
+from mlflow_rest_export.planning.export_plan import ExportPlan
 from mlflow_rest_export.records import RunStatus
 from mlflow_rest_export.tracking.protocol import StoredRun, Tracking
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.exporting.receipt import Delivered
-from mlflow_rest_export.planning.plan import ExportPlan
+from mlflow_rest_export.planning.export_plan import ExportPlan
 from mlflow_rest_export.planning.survey import NONFINITE
 from mlflow_rest_export.records import Adjustment
 from mlflow_rest_export.tracking.protocol import StoredRun

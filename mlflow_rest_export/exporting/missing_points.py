@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from mlflow_rest_export.exporting.receipt import Delivered
 from mlflow_rest_export.exporting.stored_points import StoredPoints
-from mlflow_rest_export.planning.plan import ExportPlan
+from mlflow_rest_export.planning.export_plan import ExportPlan
 from mlflow_rest_export.records import Adjustment, Metric
 from mlflow_rest_export.tracking.points import same_value
 from mlflow_rest_export.tracking.protocol import StoredRun, Tracking

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from mlflow_rest_export.errors import PlanError
 from mlflow_rest_export.exporting.jobs import Job
 from mlflow_rest_export.exporting.outcomes import Outcome
-from mlflow_rest_export.planning.plan import ExportPlan
+from mlflow_rest_export.planning.export_plan import ExportPlan
 from mlflow_rest_export.records import RunRecord
 
 

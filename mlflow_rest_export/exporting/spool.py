@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlflow_rest_export.errors import ApiError, ExportError, NoAnswer, StoreError
+from mlflow_rest_export.errors import ExportError, StoreError
 from mlflow_rest_export.exporting.exporter import Exporter
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.stores import Store
-from mlflow_rest_export.network.answers import is_permanent
 from mlflow_rest_export.network.conduct import Conduct
-from mlflow_rest_export.network.passing_faults import RETRIED
-from mlflow_rest_export.planning.plan import Wishes
+from mlflow_rest_export.network.passing_faults import is_outage
+from mlflow_rest_export.planning.export_plan import Wishes
 from mlflow_rest_export.records import RunRecord
 
 
@@ -50,13 +49,6 @@ class Spool:
         if kept.error is not None:
             return result.failed(_both(kept.error, result.error))
         return replace(kept, outcome=Outcome.SPOOLED, error=result.error)
-
-
-def is_outage(error: Exception) -> bool:
-    """Say whether the server could not be reached or had no time, so that a later try may go well."""
-    if isinstance(error, ApiError):
-        return (error.status in RETRIED or error.throttled) and not is_permanent(error)
-    return isinstance(error, NoAnswer)
 
 
 def _kept_there(run: Path, result: RunResult) -> RunResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from mlflow_rest_export import marks
-from mlflow_rest_export.planning.plan import ExportPlan
+from mlflow_rest_export.planning.export_plan import ExportPlan
 from mlflow_rest_export.records import Adjustment, RunRecord
 from mlflow_rest_export.tracking.protocol import StoredRun
 

@@ -12,7 +12,7 @@ from mlflow_rest_export.exporting.completion import KEPT_PARAM, MissingValues, m
 from mlflow_rest_export.exporting.leftovers import left_files
 from mlflow_rest_export.exporting.receipt import NOTHING, Receipt, stored_receipt
 from mlflow_rest_export.limits import Limits
-from mlflow_rest_export.planning.plan import ExportPlan
+from mlflow_rest_export.planning.export_plan import ExportPlan
 from mlflow_rest_export.records import Adjustment
 from mlflow_rest_export.tracking.protocol import Artifacts, StoredRun, Tracking
 

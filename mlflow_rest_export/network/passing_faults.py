@@ -25,3 +25,10 @@ def may_pass(error: ApiError | NoAnswer, number: int) -> bool:
     if (error.status in RETRIED or error.throttled) and not is_permanent(error):
         return error.status != 500 or number + 1 < TRIES_OF_500
     return error.status < 300 and number + 1 < TRIES_OF_CUT_BODY
+
+
+def is_outage(error: Exception) -> bool:
+    """Say whether the server could not be reached or had no time, so that a later try may go well."""
+    if isinstance(error, ApiError):
+        return (error.status in RETRIED or error.throttled) and not is_permanent(error)
+    return isinstance(error, NoAnswer)

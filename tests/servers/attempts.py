@@ -14,7 +14,7 @@ from mlflow_rest_export.exporting.stores import open_store
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.pace import Pace
 from mlflow_rest_export.network.retry import Backoff, Patience
-from mlflow_rest_export.planning.plan import Wishes
+from mlflow_rest_export.planning.export_plan import Wishes
 from mlflow_rest_export.records import Artifact, Lookup, Metric, RunRecord
 
 START = 1_795_374_396_315

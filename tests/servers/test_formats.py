@@ -25,7 +25,8 @@ from mlflow_rest_export import connect, marks
 from mlflow_rest_export.cli import main
 from mlflow_rest_export.content import sha256
 from mlflow_rest_export.exporting.file_facts import facts_of
-from mlflow_rest_export.planning.plan import ExportPlan, Wishes, build
+from mlflow_rest_export.planning.export_plan import ExportPlan, Wishes
+from mlflow_rest_export.planning.plan import build
 from mlflow_rest_export.records import RunRecord
 from mlflow_rest_export.sources import selection
 from mlflow_rest_export.sources.options import ReadOptions

@@ -19,7 +19,8 @@ from mlflow_rest_export.errors import Interrupted
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.limits import STRICTEST
 from mlflow_rest_export.network.conduct import Stop
-from mlflow_rest_export.planning.plan import Wishes, build
+from mlflow_rest_export.planning.export_plan import Wishes
+from mlflow_rest_export.planning.plan import build
 from mlflow_rest_export.records import Lookup, Metric, RunRecord
 
 INVOCATION = Path(__file__).parents[3] / "fixtures" / "results" / "20261122_190618-4d4685867b13b968"

@@ -17,7 +17,7 @@ from mlflow_rest_export import marks
 from mlflow_rest_export.content import BytesContent, FileContent
 from mlflow_rest_export.exporting.completion import is_complete, is_delivered, missing_files, missing_values
 from mlflow_rest_export.exporting.receipt import NOTHING, Receipt, complete, read_receipt, updating
-from mlflow_rest_export.planning.plan import ExportPlan, FileFacts
+from mlflow_rest_export.planning.export_plan import ExportPlan, FileFacts
 from mlflow_rest_export.records import Adjustment, Metric, RunStatus
 from mlflow_rest_export.tracking.files import FileTracking
 from mlflow_rest_export.tracking.protocol import StoredRun

@@ -12,7 +12,7 @@ from folder_exports import a_record, created, plan_of
 from mlflow_rest_export.errors import ApiError
 from mlflow_rest_export.exporting import claims
 from mlflow_rest_export.exporting.election import RunsByIdentity, only_one
-from mlflow_rest_export.planning.plan import ExportPlan
+from mlflow_rest_export.planning.export_plan import ExportPlan
 from mlflow_rest_export.records import RunStatus
 from mlflow_rest_export.tracking.files import FileTracking
 from mlflow_rest_export.tracking.protocol import StoredRun

@@ -15,7 +15,7 @@ from mlflow_rest_export import marks
 from mlflow_rest_export.errors import VerifyError
 from mlflow_rest_export.exporting.exporter import Habits
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
-from mlflow_rest_export.planning.plan import Wishes
+from mlflow_rest_export.planning.export_plan import Wishes
 from mlflow_rest_export.records import Metric, RunRecord, RunStatus
 
 LEFT = "an earlier export left it, and nothing is removed from a run"

@@ -16,7 +16,7 @@ from mlflow_rest_export.exporting.file_facts import facts_of
 from mlflow_rest_export.exporting.outcomes import Outcome
 from mlflow_rest_export.limits import for_server
 from mlflow_rest_export.planning import plan
-from mlflow_rest_export.planning.plan import ExportPlan, Wishes
+from mlflow_rest_export.planning.export_plan import ExportPlan, Wishes
 from mlflow_rest_export.records import Metric, RunRecord, RunStatus
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.tracking.files import FileTracking

@@ -11,9 +11,10 @@ from folder_exports import WISHES, Folder, a_record
 from mlflow_rest_export.artifacts.files import FileArtifacts
 from mlflow_rest_export.errors import ApiError, ExportError, NoAnswer, SettingsError, SourceError, StoreError
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
-from mlflow_rest_export.exporting.spool import Spool, is_outage
+from mlflow_rest_export.exporting.spool import Spool
 from mlflow_rest_export.exporting.stores import Store
 from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.passing_faults import is_outage
 from mlflow_rest_export.tracking.files import FileTracking
 
 OUTAGE = NoAnswer("creating the run: nothing listens there", may_have_arrived=False)

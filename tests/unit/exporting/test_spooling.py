@@ -16,10 +16,11 @@ from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import ApiError, NoAnswer, PlanError, StoreError
 from mlflow_rest_export.exporting.exporter import Exporter
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
-from mlflow_rest_export.exporting.spool import Spool, is_outage
+from mlflow_rest_export.exporting.spool import Spool
 from mlflow_rest_export.exporting.stores import Store, open_store
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.pace import Pace
+from mlflow_rest_export.network.passing_faults import is_outage
 from mlflow_rest_export.network.retry import Patience
 from mlflow_rest_export.tracking.files import FileTracking
 

@@ -18,8 +18,9 @@ from mlflow_rest_export import marks, mlflow_tags
 from mlflow_rest_export.content import BytesContent
 from mlflow_rest_export.errors import PlanError
 from mlflow_rest_export.limits import STRICTEST, Limits, for_server
+from mlflow_rest_export.planning.export_plan import ExportPlan, FileFacts, Wishes
 from mlflow_rest_export.planning.fitting import CUT
-from mlflow_rest_export.planning.plan import ExportPlan, FileFacts, Wishes, build
+from mlflow_rest_export.planning.plan import build
 from mlflow_rest_export.records import Adjustment, Dataset, Lookup, Metric, RunRecord, RunStatus
 
 NEWEST = for_server((3, 17, 2))

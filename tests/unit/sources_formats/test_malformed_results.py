@@ -29,7 +29,8 @@ from result_samples import (
 )
 
 from mlflow_rest_export.limits import STRICTEST
-from mlflow_rest_export.planning.plan import ExportPlan, Wishes, build
+from mlflow_rest_export.planning.export_plan import ExportPlan, Wishes
+from mlflow_rest_export.planning.plan import build
 from mlflow_rest_export.records import RunRecord, Unreadable
 from mlflow_rest_export.sources import (
     detection,
