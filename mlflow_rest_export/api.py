@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from mlflow_rest_export.calls import ExportCall
 from mlflow_rest_export.client import Client
 from mlflow_rest_export.config import check_destination, read_environment, resolve
 from mlflow_rest_export.errors import ExportError, SettingsError
+from mlflow_rest_export.export_call import ExportCall
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.stores import open_store
 from mlflow_rest_export.network.conduct import Conduct

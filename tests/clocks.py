@@ -32,7 +32,7 @@ class Waits(Stop):
         self._clock = clock
         self._meanwhile = meanwhile
 
-    def unset(self) -> Waits:
+    def another(self) -> Waits:
         return Waits(self._clock)
 
     def wait(self, seconds: float) -> None:

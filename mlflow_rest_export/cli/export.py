@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Sequence
 
 from mlflow_rest_export.api import answer
-from mlflow_rest_export.calls import ExportCall
 from mlflow_rest_export.cli import exit_codes
 from mlflow_rest_export.cli.console import Voice
 from mlflow_rest_export.cli.course import Course
 from mlflow_rest_export.cli.settings import layers_of
+from mlflow_rest_export.export_call import ExportCall
 from mlflow_rest_export.exporting.outcomes import RunResult
 from mlflow_rest_export.exporting.shards import shard_of
 

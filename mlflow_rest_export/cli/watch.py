@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlflow_rest_export.calls import ExportCall
 from mlflow_rest_export.cli.course import Course
 from mlflow_rest_export.cli.settings import layers_of
 from mlflow_rest_export.cli.signals import Signals
 from mlflow_rest_export.config import Layers
 from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.export_call import ExportCall
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.network.conduct import Stop
 from mlflow_rest_export.progress import Progress

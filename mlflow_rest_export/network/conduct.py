@@ -32,8 +32,8 @@ class Stop:
         """Let calls go again, for last words."""
         self._event.clear()
 
-    def unset(self) -> Stop:
-        """Give a wish of its own, for calls that are worth their time even after a signal."""
+    def another(self) -> Stop:
+        """Give a wish of its own, yet unsaid, for calls that are worth their time even after a signal."""
         return Stop()
 
     def wait(self, seconds: float) -> None:
@@ -70,7 +70,7 @@ class Conduct:
 
     def aside(self, *, seconds: float) -> Conduct:
         """Give the same conduct with ``seconds`` of patience of its own, and deaf to signals so far."""
-        return replace(self, stop=self.stop.unset(), patience=self.patience.of_its_own(seconds))
+        return replace(self, stop=self.stop.another(), patience=self.patience.of_its_own(seconds))
 
     def beside(self, *, seconds: float) -> Conduct:
         """Give the conduct of small calls that go, one at a time, though every place is taken."""

@@ -26,7 +26,7 @@ LAYERS = {
     # MLflow's own terms
     3: "tracking artifacts",
     # shell: knows the order of things
-    4: "api calls exporting watch doctor shim live_run live_sender live_values client",
+    4: "api export_call exporting watch doctor shim live_run live_sender live_values client",
     # door: the only place that talks to people
     5: "cli __main__",
 }

@@ -160,7 +160,7 @@ def test_a_wish_to_stop_ends_any_waiting_at_once() -> None:
         stop.check()
     stop.lift()
     stop.check()
-    stop.unset().check()
+    stop.another().check()
 
 
 def test_only_so_many_are_under_way() -> None:
@@ -302,7 +302,7 @@ def test_waits_of_tests_are_stops_like_any_other() -> None:
     clock = Clock()
     waits = Waits(clock)
     waits.wait(5)
-    waits.unset().wait(1)
+    waits.another().wait(1)
 
     assert (clock.now, waits.seconds) == (1006.0, [5])
     assert math.isfinite(clock())

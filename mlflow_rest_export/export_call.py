@@ -162,7 +162,7 @@ class ExportCall:
     def _to_store(self, uri: str, place: _Place, records: Records, repeats: Repeats) -> Iterator[RunResult]:
         settings = self.layers.settings
         connection = self.layers.connection()
-        for warning in http.warnings(uri, connection) if http.recognises(uri) else []:
+        for warning in http.warnings(uri, connection):
             _log.warning("%s", warning)
         try:
             _refuse_to_itself(uri, self.things)
