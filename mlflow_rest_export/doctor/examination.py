@@ -59,7 +59,7 @@ class Examination:
             yield failed(Layer.SETTINGS, error)
             return
         yield ok(Layer.SETTINGS, f"{without_secrets(uri)}, experiment {settings.experiment_name!r}")
-        for said in http.warnings(uri, connection) if http.recognises(uri) else []:
+        for said in http.warnings(uri, connection):
             yield warning(Layer.SETTINGS, said)
         yield from self._of_store(store, connection)
         yield from Storing(
@@ -76,8 +76,7 @@ class Examination:
         if isinstance(tracking, RestTracking):
             target = tracking.target
             yield from Way(url=target.base_url, tls=target.tls, variables=connection.environment).checks()
-            signs = connection.aws_sigv4 or target.kind.startswith("SageMaker")
-            yield from Service(tracking=tracking, signs=signs).checks()
+            yield from Service(tracking=tracking).checks()
 
 
 def _about_folder(root: Path) -> Check:

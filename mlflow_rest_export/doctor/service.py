@@ -20,7 +20,6 @@ SKEW = 60.0
 """Seconds by which clocks may differ without a word; passing through takes some, too."""
 SKEW_OF_SIGNATURES = 300.0
 """AWS refuses signatures that are older (RequestTimeTooSkewed, 15 minutes for S3, 5 elsewhere)."""
-_WHO = {"Databricks": "/api/2.0/preview/scim/v2/Me"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +28,10 @@ class Service:
 
     Args:
         tracking: its client.
-        signs: whether requests are signed, so that clocks must agree.
         clock: seconds since 1970.
     """
 
     tracking: RestTracking
-    signs: bool = False
     clock: Callable[[], float] = time.time
 
     def checks(self) -> Iterator[Check]:
@@ -70,10 +67,10 @@ class Service:
     def _user(self) -> str:
         """Ask the host who we are, where there is somebody to ask; "" otherwise."""
         target = self.tracking.target
-        if target.kind not in _WHO:
+        if not target.user_page:
             return ""
         doing = "asking who we are"
-        call = Call(method="GET", url=f"{target.base_url}{_WHO[target.kind]}", doing=doing)
+        call = Call(method="GET", url=f"{target.base_url}{target.user_page}", doing=doing)
         try:
             answer = self.tracking.transport.send(call)
             return str(json_of(answer, doing=doing, host=host_of(call.url)).get("userName", ""))
@@ -90,7 +87,7 @@ class Service:
             return ok(Layer.CLOCK, f"within {SKEW:.0f} s of the server's")
         said = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the server's"
         advice = "; signatures and tokens fail on that: set this machine's clock (NTP)"
-        if self.signs and abs(skew) > SKEW_OF_SIGNATURES:
+        if self.tracking.target.signs and abs(skew) > SKEW_OF_SIGNATURES:
             return failed(Layer.CLOCK, said + advice)
         return warning(Layer.CLOCK, said + advice)
 

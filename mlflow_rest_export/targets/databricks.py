@@ -15,7 +15,7 @@ from mlflow_rest_export.routes import Route
 from mlflow_rest_export.targets import http
 from mlflow_rest_export.targets.databricks_auth import Credentials, credentials_of
 from mlflow_rest_export.targets.databricks_azure import AZURE_ZONES
-from mlflow_rest_export.targets.databricks_names import FolderNames
+from mlflow_rest_export.targets.databricks_names import ME, FolderNames
 from mlflow_rest_export.targets.databricks_settings import (
     WorkspaceSettings,
     normal_host,
@@ -98,6 +98,7 @@ def target(uri: str, connection: Connection) -> Target:
         names=FolderNames(settings.host, create_parents=connection.create_parents),
         limits=LIMITS,
         rates=RATES,
+        user_page=ME,
         variables=connection.environment,
     )
 

@@ -12,7 +12,7 @@ from mlflow_rest_export.network.call import Call
 from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.records import Adjustment
 
-_ME = "/api/2.0/preview/scim/v2/Me"
+ME = "/api/2.0/preview/scim/v2/Me"
 _STATUS = "/api/2.0/workspace/get-status"
 _MKDIRS = "/api/2.0/workspace/mkdirs"
 
@@ -83,7 +83,7 @@ class FolderNames:
         with self._lock:
             if not self._me:
                 doing = "asking who the current user is"
-                call = Call(method="GET", url=f"{self._base_url}{_ME}", doing=doing)
+                call = Call(method="GET", url=f"{self._base_url}{ME}", doing=doing)
                 try:
                     self._me = _Me.model_validate(transport.send_for_json(call)).user_name
                 except ValidationError:

@@ -48,12 +48,15 @@ def target(uri: str, connection: Connection) -> Target:
         tls=certificates,
         headers=headers(connection),
         routes=ROUTES,
+        signs=connection.aws_sigv4,
         variables=connection.environment,
     )
 
 
 def warnings(uri: str, connection: Connection) -> list[str]:
-    """List what a careful user would want to know before anything is sent."""
+    """List what a careful user would want to know before anything is sent to an http(s) address."""
+    if not recognises(uri):
+        return []
     try:
         parts = urlsplit(uri)
     except ValueError:

@@ -86,6 +86,7 @@ def target(uri: str, connection: Connection) -> Target:
         headers={**http.headers(connection), kind.header: found[0]},
         routes=ROUTES,
         limits=LIMITS,
+        signs=True,
         variables=connection.environment,
     )
 

@@ -52,6 +52,8 @@ class Target:
         limits: what the host accepts; None when its version says so.
         page: prefix of the pages for people; ``/experiments/...`` follows.
         rates: calls a second that the host allows for paths that end so.
+        signs: whether requests are signed, so that clocks must agree.
+        user_page: path of the page that says who we are; "" when there is none.
         page_of_experiments: what comes after ``page`` for the list of experiments.
         page_query: what comes after the address of every page.
         variables: the environment, for object stores that are reached directly.
@@ -67,6 +69,8 @@ class Target:
     names: ExperimentNames = field(default_factory=AnyName)
     limits: Limits | None = None
     rates: Mapping[str, float] = field(default_factory=dict)
+    signs: bool = False
+    user_page: str = ""
     page_of_experiments: str = "experiments"
     page_query: str = ""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
