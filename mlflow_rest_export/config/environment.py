@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlflow_rest_export.config.problems import Problems, shown
-from mlflow_rest_export.yaml_files import written
+from mlflow_rest_export.yaml_values import written
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CAPITALS = re.compile(r"[A-Z_][A-Z0-9_]*")

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mlflow_rest_export.config.problems import Problems, shown, unknown
 from mlflow_rest_export.config.settings import KEYS, MAPPINGS, SPELLINGS
-from mlflow_rest_export.yaml_files import written
+from mlflow_rest_export.yaml_values import written
 
 Where = tuple[str, ...]
 """A setting, or one entry of a setting that is a mapping."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from mlflow_rest_export.config.environment import Environment
 from mlflow_rest_export.config.problems import shown
-from mlflow_rest_export.yaml_files import MAX_DEPTH
+from mlflow_rest_export.yaml_values import MAX_DEPTH
 
 _BEGIN = re.compile(r"\$(?:\$|\{|([A-Za-z_][A-Za-z0-9_]*))")
 _BRACES = re.compile(r"[{}]")

@@ -18,7 +18,7 @@ ROOT = Path(mlflow_rest_export.__file__).parent
 LAYERS = {
     # leaves: know nothing of this package but each other
     0: """__init__ errors limits records mlruns_layout mlruns_reading mlruns_seal routes progress content
-        on_demand yaml_files marks connection atomic_files extras redaction mlflow_tags""",
+        on_demand yaml_files marks connection atomic_files extras redaction mlflow_tags yaml_values""",
     # input: what comes from disk and from the user; the pure plan
     1: "sources config planning",
     # network: one kind of host, one connection

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from mlflow_rest_export import yaml_files
 from mlflow_rest_export.errors import SourceError
-from mlflow_rest_export.yaml_files import WrittenFloat, WrittenInt, load_yaml, parse_yaml, written
+from mlflow_rest_export.yaml_files import load_yaml, parse_yaml
+from mlflow_rest_export.yaml_values import WrittenFloat, WrittenInt, written
 
 # PyYAML writes these three line breaks as they are and reads them back as a space
 WORDS = st.characters(exclude_characters="\x85\u2028\u2029", exclude_categories=["Cs"])
