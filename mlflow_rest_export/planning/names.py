@@ -19,8 +19,9 @@ _ILLEGAL = re.compile(r"[^/\w.\- ]")
 _ILLEGAL_BUT_COLON = re.compile(r"[^/\w.\- :]")
 _LEADING_DOTS = re.compile(r"^\.\.+_?")
 _ESCAPE = re.compile(r"%(?=[0-9a-fA-F]{2})")
-_EMPTY_END = re.compile(r"^((?:[^?]*/)?[^?/;]*);(?=\?|$)|\?$")
-"""Servers that decode a path take it apart as an address, too, and drop an empty query or parameter."""
+_EMPTY_PARAMETER = re.compile(r"^((?:[^?]*/)?[^?/;]*);(?=\?|$)")
+_EMPTY_QUERY = re.compile(r"^([^?]*)\?$")
+"""Servers that decode a path take it apart as an address, too, and drop a parameter or query that is empty."""
 _DRIVE = re.compile(r"(?:file|[^/]):", re.IGNORECASE)
 """With this a path leads to another place on the server, by its own opinion (any character makes a drive)."""
 _HASH = 9
@@ -59,7 +60,7 @@ def clean_path(raw: str, limits: Limits) -> str:
     parts = [_clean_part(part, limits) for part in raw.split("/")]
     path = "/".join(part for part in parts if part not in {"", ".", ".."}) or "file"
     if limits.paths_decoded_twice:
-        path = _EMPTY_END.sub(r"\1_", path)
+        path = _EMPTY_QUERY.sub(r"\1_", _EMPTY_PARAMETER.sub(r"\1_", path))
     if _DRIVE.match(path):
         first, slash, rest = path.partition("/")
         path = first.replace(":", "_") + slash + rest

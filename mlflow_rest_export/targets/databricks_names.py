@@ -102,7 +102,7 @@ def canonical(name: str) -> str:
         SettingsError: no name is left.
     """
     path = re.sub("/{2,}", "/", name.strip())
-    path = re.sub("^/Workspace(?=/|$)", "", path).rstrip("/")
+    path = re.sub(r"[/\s]+$", "", re.sub("^/Workspace(?=/|$)", "", path))
     if not path:
         raise SettingsError(f"the experiment name {name!r} names a folder of the workspace, no experiment")
     return path

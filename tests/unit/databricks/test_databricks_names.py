@@ -6,7 +6,7 @@ import pytest
 from databricks_standin.folders import USER
 from databricks_standin.tokens import PAT
 from databricks_standin.workspace import Workspace
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlflow_rest_export.connection import Connection
@@ -124,6 +124,7 @@ def test_a_name_without_a_name_is_refused(name: str) -> None:
 
 
 @given(st.text(alphabet="/aWorkspce .é", min_size=1, max_size=30))
+@example("W/ /")
 def test_a_canonical_name_stays_as_it_is(name: str) -> None:
     try:
         full = canonical(name)

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlflow_rest_export.limits import STRICTEST, Limits, for_server
@@ -138,6 +138,7 @@ def test_long_keys_end_in_a_hash_of_the_whole(length: int) -> None:
 
 
 @given(raw=TEXTS)
+@example(raw=";?")
 @pytest.mark.parametrize("limits", EVERY)
 def test_every_clean_path_is_stored_under_its_very_name(raw: str, limits: Limits) -> None:
     path = clean_path(raw, limits)
@@ -147,6 +148,8 @@ def test_every_clean_path_is_stored_under_its_very_name(raw: str, limits: Limits
 
 
 @given(raw=TEXTS)
+@example(raw="??")
+@example(raw="a?b?")
 @pytest.mark.parametrize("limits", EVERY)
 def test_a_path_that_survives_is_kept(raw: str, limits: Limits) -> None:
     if clean_text(raw) == raw and survives(raw, limits):
