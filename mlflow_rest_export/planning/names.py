@@ -21,7 +21,7 @@ _LEADING_DOTS = re.compile(r"^\.\.+_?")
 _ESCAPE = re.compile(r"%(?=[0-9a-fA-F]{2})")
 _EMPTY_PARAMETER = re.compile(r"^((?:[^?]*/)?[^?/;]*);(?=\?|$)")
 _EMPTY_QUERY = re.compile(r"^([^?]*)\?$")
-"""Servers that decode a path take it apart as an address, too, and drop a parameter or query that is empty."""
+"""Servers that decode a path take it apart as an address, too, and drop what is empty: parameter or query."""
 _DRIVE = re.compile(r"(?:file|[^/]):", re.IGNORECASE)
 """With this a path leads to another place on the server, by its own opinion (any character makes a drive)."""
 _HASH = 9
