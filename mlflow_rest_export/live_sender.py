@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlflow_rest_export.errors import ApiError
-from mlflow_rest_export.exporting.stored_points import StoredPoints
 from mlflow_rest_export.live_values import Collected
 from mlflow_rest_export.network.passing_faults import is_outage
 from mlflow_rest_export.records import Metric
+from mlflow_rest_export.tracking.points import without
 from mlflow_rest_export.tracking.protocol import Tracking
 
 _log = logging.getLogger("mlflow_rest_export")
@@ -150,8 +150,14 @@ class LiveSender:
 
     def _absent(self, batch: Collected) -> list[Metric]:
         """Give the points that are not there: those of a batch whose answer was lost may be."""
-        run, points = self._tracking.get_run(self._run_id), StoredPoints(self._tracking, self._run_id)
-        return [point for point in batch.metrics if point.key not in run.metrics or not points.has(point)]
+        run, by_key = self._tracking.get_run(self._run_id), dict[str, list[Metric]]()
+        for point in batch.metrics:
+            by_key.setdefault(point.key, []).append(point)
+        absent: list[Metric] = []
+        for key, points in by_key.items():
+            there = self._tracking.metric_history(self._run_id, key) if key in run.metrics else ()
+            absent += without(points, there)
+        return absent
 
     def _lose(self, count: int) -> None:
         if not self._gave_up:

@@ -207,7 +207,7 @@ class Exporter:
         self._make_room(job)
         run_id, volatile = job.stored().run_id, job.record.volatile
         try:
-            verify.verify(self.tracking, self.artifacts, job.planned(), run_id, volatile=volatile)
+            job.tell(verify.verify(self.tracking, self.artifacts, job.planned(), run_id, volatile=volatile))
         except VerifyError:
             self._reopen(placing, job)
             raise

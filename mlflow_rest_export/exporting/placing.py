@@ -9,7 +9,7 @@ from functools import partial
 from mlflow_rest_export import marks, mlflow_tags
 from mlflow_rest_export.errors import Conflict, ExportError, Interrupted
 from mlflow_rest_export.exporting import claims
-from mlflow_rest_export.exporting.completion import is_complete, is_delivered
+from mlflow_rest_export.exporting.completion import is_at_rest, is_complete, is_delivered
 from mlflow_rest_export.exporting.crew import Crew
 from mlflow_rest_export.exporting.election import RunsByIdentity, only_one
 from mlflow_rest_export.exporting.experiments import Experiments
@@ -17,7 +17,7 @@ from mlflow_rest_export.exporting.jobs import Job
 from mlflow_rest_export.exporting.joining import Fate, Joined, Joiner
 from mlflow_rest_export.exporting.lookups import merged
 from mlflow_rest_export.exporting.outcomes import Outcome
-from mlflow_rest_export.exporting.staleness import newer_data
+from mlflow_rest_export.exporting.staleness import newer_data, newer_is_not_whole
 from mlflow_rest_export.records import Lookup
 from mlflow_rest_export.tracking.protocol import Each, Experiment, NewRun, StoredRun, Tracking
 
@@ -160,14 +160,16 @@ class Placing:
         if run is None:
             return
         job.run = run
+        self._note_place(job, run)
         if is_complete(job.planned(), run):
             job.outcome = Outcome.UNCHANGED
         elif (newer := newer_data(job.record, job.planned(), run)) is not None:
+            if not (is_delivered(run) or is_at_rest(run)):
+                raise newer_is_not_whole(job.record, run)
             job.outcome = Outcome.SKIPPED
             job.adjustments.append(newer)
         elif self.skip_existing and is_delivered(run):
             job.outcome = Outcome.SKIPPED
-        self._note_place(job, run)
 
     def _create(self, job: Job) -> None:
         wanted = job.planned()

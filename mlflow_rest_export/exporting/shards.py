@@ -36,7 +36,8 @@ class Shard:
     def holds(self, record: RunRecord | Unreadable) -> bool:
         """Say whether a result belongs to this part: each belongs to one, by its parent's key or its own.
 
-        So what stands under one parent is exported together with it, and the parent by nobody else.
+        So what stands under one parent is exported together with it, and the parent by nobody else. Only what
+        is nested deeper may be parted from its parent.
         """
         name = record.label if isinstance(record, Unreadable) else record.parent_key or record.key
         digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from mlflow_rest_export import marks
+from mlflow_rest_export.errors import Conflict
 from mlflow_rest_export.planning.export_plan import ExportPlan
 from mlflow_rest_export.records import Adjustment, RunRecord
 from mlflow_rest_export.tracking.protocol import StoredRun
@@ -34,6 +35,15 @@ def newer_data(record: RunRecord, plan: ExportPlan, run: StoredRun) -> Adjustmen
         "same, export the results themselves; to end this, delete the run in the folder"
     )
     return Adjustment("data", _told(record.time), _told(int(there)), reason)
+
+
+def newer_is_not_whole(record: RunRecord, run: StoredRun) -> Conflict:
+    """Give the error for a record that may not replace newer data, though the run lacks a part of that."""
+    return Conflict(
+        f"exporting {record.label}: run {run.run_id} is {run.status.name} and holds a part of data that was "
+        "exported later than this: that export broke off or is still at work, so repeat it; "
+        "this older data is kept out"
+    )
 
 
 def _told(millis: int) -> str:

@@ -1,111 +1,93 @@
-"""The points that a run holds, read metric by metric, in bounded memory however the questions are mixed."""
+"""The history of one metric as a run holds it, packed, and which points of it are accounted for. Pure."""
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Iterable
 
 from mlflow_rest_export.records import Metric
-from mlflow_rest_export.tracking.points import PointSet, fingerprint, same_point
-from mlflow_rest_export.tracking.protocol import Tracking
-
-KEPT = 1_000_000
-"""Points that are remembered, beside those of the metric asked for."""
+from mlflow_rest_export.tracking.points import PointBag, PointSet, fingerprint, same_point, timeless
 
 
-class StoredPoints:
-    """Answers questions about points, with one reading of each metric's history as long as memory allows.
+class ByPoint:
+    """A history of a metric whose steps do not grow: its points are known by all that they say.
 
-    Args:
-        tracking: the store.
-        run_id: the run.
+    Where not by their time: that of a table is its file's, and a copy has another one. All points of the plan
+    are expected first, then the history is read, then they are taken. A point that comes twice is one, as it
+    is for the store.
     """
 
-    def __init__(self, tracking: Tracking, run_id: str) -> None:
-        self._tracking = tracking
-        self._run_id = run_id
-        self._points: dict[str, _Points] = {}
-        self._latest: dict[str, _Latest] = {}
-        self._counts: dict[str, _Count] = {}
+    def __init__(self) -> None:
+        self.twice = False
+        """Whether the very same point is there more than once."""
+        self._open, self._others, self._spare = PointBag(), PointSet(), PointBag()
 
-    def has(self, point: Metric) -> bool:
-        """Say whether the run holds this very point."""
-        return fingerprint(point) in self._known(point.key, self._points, _Points).marks
+    @property
+    def has_more(self) -> bool:
+        """Whether there are points that were not taken."""
+        return self._spare.total > 0
 
-    def latest_at(self, point: Metric) -> Metric | None:
-        """Give what the run shows for the step of a point; None for nothing."""
-        return self._known(point.key, self._latest, _Latest).at(point)
+    def expect(self, point: Metric) -> None:
+        """Keep what is this very point for it."""
+        mark = fingerprint(point)
+        if mark not in self._open:
+            self._open.add(mark)
 
-    def count(self, key: str) -> int:
-        """Count the different points of a metric that was asked about with ``has``, else its steps."""
-        return self._count(key).different
-
-    def has_twice(self, key: str) -> bool:
-        """Say whether a metric has the very same point more than once."""
-        return self._count(key).twice
-
-    def _count(self, key: str) -> _Count:
-        if key not in self._counts:
-            self._known(key, self._latest, _Latest)
-        return self._counts[key]
-
-    def _known(self, key: str, known: dict[str, _K], read: Callable[[Iterable[Metric]], _K]) -> _K:
-        if key not in known:
-            found = read(self._tracking.metric_history(self._run_id, key))
-            while known and sum(map(len, known.values())) > KEPT:
-                del known[next(iter(known))]
-            known[key] = found
-            self._counts[key] = found.count
-        return known[key]
-
-
-@dataclass(slots=True)
-class _Count:
-    """What is remembered of a history for good."""
-
-    different: int = 0
-    twice: bool = False
-
-
-class _Points:
-    """Every point of one metric, by its fingerprint."""
-
-    def __init__(self, points: Iterable[Metric]) -> None:
-        self.marks = PointSet()
-        self.count = _Count()
+    def read(self, points: Iterable[Metric]) -> None:
+        """Read the history; what nobody expects may stand for a point of another time."""
         for point in points:
-            if not self.marks.add(fingerprint(point)):
-                self.count.twice = True
-        self.count.different = len(self.marks)
+            mark = fingerprint(point)
+            if mark in self._open:
+                self.twice = not self._open.take(mark) or self.twice
+            elif self._others.add(mark):
+                self._spare.add(timeless(point))
+            else:
+                self.twice = True
 
-    def __len__(self) -> int:
-        return len(self.marks)
+    def take(self, point: Metric) -> Metric | None:
+        """Give what stands in the place of a point, and of no other; None for nothing."""
+        is_open = self._open.take(fingerprint(point))
+        return None if is_open and not self._spare.take(timeless(point)) else point
 
 
-class _Latest:
-    """The latest point of each step of one metric: of equal steps the one with the last time, then value."""
+class ByStep:
+    """A history of a metric whose steps grow: each point is known by its step, whatever its time.
 
-    def __init__(self, points: Iterable[Metric]) -> None:
+    Of several at a step it is the one that is shown: with the last time, then the highest value.
+
+    Args:
+        points: the history.
+    """
+
+    def __init__(self, points: Iterable[Metric] = ()) -> None:
+        self.twice = False
+        """Whether the very same point is there more than once."""
         self._steps, self._times, self._values = array("q"), array("q"), array("d")
+        self._left = 0
         grows = True
         for point in points:
             grows = grows and self._order(len(self) - 1) <= (point.step, point.timestamp, point.value)
             self._append(point.step, point.timestamp, point.value)
         if not grows:
             self._sort()
-        self.count = self._counted()
+        self._count()
 
     def __len__(self) -> int:
+        """Count the points."""
         return len(self._steps)
 
-    def at(self, point: Metric) -> Metric | None:
-        """Give the latest point at the step of another one."""
+    @property
+    def has_more(self) -> bool:
+        """Whether there are steps that were not taken."""
+        return self._left > 0
+
+    def take(self, point: Metric) -> Metric | None:
+        """Give what is shown in the place of a point; None for nothing."""
         place = bisect_right(self._steps, point.step) - 1
         if place < 0 or self._steps[place] != point.step:
             return None
+        self._left -= 1
         return Metric(point.key, self._values[place], self._times[place], point.step)
 
     def _order(self, place: int) -> tuple[float, ...]:
@@ -123,15 +105,10 @@ class _Latest:
         self._times = array("q", (self._times[place] for place in order))
         self._values = array("d", (self._values[place] for place in order))
 
-    def _counted(self) -> _Count:
-        count = _Count()
+    def _count(self) -> None:
         before: Metric | None = None
         for step, time, value in zip(self._steps, self._times, self._values, strict=True):
             point = Metric("", value, time, step)
-            count.different += before is None or before.step != step
-            count.twice = count.twice or (before is not None and same_point(point, before))
+            self._left += before is None or before.step != step
+            self.twice = self.twice or (before is not None and same_point(point, before))
             before = point
-        return count
-
-
-_K = TypeVar("_K", _Points, _Latest)

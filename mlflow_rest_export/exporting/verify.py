@@ -24,11 +24,13 @@ TOLD = 10
 
 def verify(
     tracking: Tracking, artifacts: Artifacts, plan: ExportPlan, run_id: str, *, volatile: frozenset[str]
-) -> None:
+) -> list[Adjustment]:
     """Compare a finished run with its plan.
 
     What an earlier export left, and what it set a param to, is no difference where the receipt says so:
     MLflow removes nothing and never changes a param. What others added to the run is none either.
+    A run that was exported without files has no receipt, and needs none while it has no files: nothing could
+    say so, nor would another export end it, so it is told and is no difference.
 
     Args:
         tracking: the store.
@@ -37,27 +39,30 @@ def verify(
         run_id: the run.
         volatile: params that tell where the data was read, which may have been elsewhere then.
 
+    Returns:
+        What is told and is no difference.
+
     Raises:
         VerifyError: with the differences.
     """
     run = tracking.get_run(run_id)
     listing = artifacts.listing(run) if plan.with_receipt else {}
     receipt = stored_receipt(artifacts, run, listing)
+    is_ours = receipt is not None and receipt.state == "complete" and receipt.digest == plan.digest
+    needs_receipt = plan.with_receipt and (is_ours or bool(plan.files))
     delivered = receipt.delivered if receipt else NOTHING
     lacks = missing_values(plan, run, tracking, delivered, thorough=True)
     points = Counter(point.key for point in lacks.metrics)
-    changes = [*lacks.adjustments(), *left_files(plan, listing, delivered)]
+    stays = _untold([*lacks.adjustments(), *left_files(plan, listing, delivered)], receipt, volatile)
     by_size = {told.before for told in unread(plan, tracking.limits())}
     found = [
         *(f"param {key} is missing" for key in lacks.params),
-        *_untold(changes, receipt, volatile),
+        *(map(_said, stays) if needs_receipt else ()),
         *_tags(lacks, run),
         *_metrics(points, plan, run),
         *_files(plan, run, artifacts, listing, by_size),
     ]
-    if plan.with_receipt and (
-        receipt is None or receipt.state != "complete" or receipt.digest != plan.digest
-    ):
+    if needs_receipt and not is_ours:
         found.append(f"artifact {marks.RECEIPT} is not that of this export")
     if run.status is not plan.status:
         found.append(f"status is {run.status.name}, not {plan.status.name}")
@@ -67,6 +72,7 @@ def verify(
             f"run {run_id} differs from what was exported: {'; '.join(found[:TOLD])}{more} "
             "(export again to mend it)"
         )
+    return stays
 
 
 def unread(plan: ExportPlan, limits: Limits) -> tuple[Adjustment, ...]:
@@ -81,15 +87,19 @@ def unread(plan: ExportPlan, limits: Limits) -> tuple[Adjustment, ...]:
 
 def _untold(
     changes: Iterable[Adjustment], receipt: Receipt | None, volatile: frozenset[str]
-) -> Iterator[str]:
-    """Give what the receipt should tell: values that stay though the data has others, or none."""
+) -> list[Adjustment]:
+    """Give what stays though the data has another value, or none, and the receipt does not tell it."""
     told = {(change.field, change.reason) for change in receipt.adjustments} if receipt else set()
     excused = {f"param {key}" for key in volatile}
-    for change in changes:
-        if (change.field, change.reason) in told or change.field in excused:
-            continue
-        said = " has another value" if change.reason == KEPT_PARAM else f": {change.reason}"
-        yield f"{change.field}{said}"
+    return [
+        change
+        for change in changes
+        if (change.field, change.reason) not in told and change.field not in excused
+    ]
+
+
+def _said(change: Adjustment) -> str:
+    return change.field + (" has another value" if change.reason == KEPT_PARAM else f": {change.reason}")
 
 
 def _tags(lacks: MissingValues, run: StoredRun) -> Iterator[str]:

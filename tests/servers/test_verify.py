@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,28 @@ def test_a_name_that_old_servers_cannot_send_is_compared_by_its_size_and_told(
     told = [change for change in said[0].json["runs"][0]["adjustments"] if change["after"] == "not read back"]
     unread: set[str] = set() if server.version == "3.17.2" else {"\u6a21\u578b.json", "caf\u00e9.json"}
     assert {change["before"].rpartition("/")[2] for change in told} == unread
+
+
+def test_a_touched_table_is_verified_and_nothing_of_it_is_sent_again(
+    server: MlflowServer, experiment: str, tmp_path: Path
+) -> None:
+    """The times of its points are its file's; its steps fall, and a row comes twice, a step thrice."""
+    rows = ["9,.5,.25", "8,.5,.25", "8,.5,.25", "8,.75,.5", "7,.5,.25"]
+    table = tmp_path / "losses.csv"
+    table.write_text("\n".join(["step,loss,acc", *rows, ""]))
+    command = ["export", str(table), "--tracking-uri", server.url, "--experiment-name", experiment]
+    command += ["--verify", "--json"]
+
+    said = []
+    for time in (1_700_000_000, 1_700_001_000, 1_600_000_000):
+        os.utime(table, (time, time))
+        said.append(run(*command, home=tmp_path))
+
+    assert [one.code for one in said] == [0, 0, 0], [one.out for one in said]
+    assert [list(one.outcomes.values()) for one in said] == [["exported"], ["unchanged"], ["unchanged"]]
+    store = StoredRuns(server, experiment)
+    (stored,) = store.runs()
+    assert len(store.history(stored["info"]["run_id"], "loss")) == 4
 
 
 def tamper(server: MlflowServer, stored: dict[str, Any]) -> str:

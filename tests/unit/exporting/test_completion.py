@@ -107,26 +107,6 @@ def test_points_without_steps_are_told_apart_by_their_times(store: FileTracking)
     assert lacks(store, [points[0], points[3]], points) == [points[1], points[2], points[4]]
 
 
-class CountedReads(FileTracking):
-    """A store that counts how often histories are read."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.reads = 0
-
-    def metric_history(self, run_id: str, key: str) -> Iterator[Metric]:
-        self.reads += 1
-        return super().metric_history(run_id, key)
-
-
-def test_each_history_is_read_once_however_the_points_are_mixed(tmp_path: Path) -> None:
-    store = CountedReads(tmp_path / "mlruns")
-    points = [Metric(key, step / 7, START, step) for step in range(50) for key in ("a", "b", "c")]
-
-    assert lacks(store, points[:30], points, again=False) == points[30:]
-    assert store.reads == 3
-
-
 @given(
     wanted=st.lists(
         st.builds(

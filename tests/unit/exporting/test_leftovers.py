@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from folder_exports import START, WISHES, Folder, a_record
+from mlruns_stores import all_files
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.errors import VerifyError
@@ -190,3 +191,54 @@ def test_without_a_receipt_nothing_is_anybodys_leftover(folder: Folder) -> None:
     result = exported(folder, a_record(metrics=points), a_record(metrics=points[:1]), wishes=silent)
 
     assert left(result) == []
+
+
+SILENT = replace(WISHES, log_artifacts=False)
+KEPT = "the run has this param; MLflow never changes one"
+
+
+@pytest.mark.parametrize("metrics", [[Metric("acc", 0.5, START)], curve([0.9, 0.8])])
+def test_without_a_receipt_what_mlflow_cannot_change_is_told_each_time_and_never_written_again(
+    folder: Folder, metrics: list[Metric]
+) -> None:
+    silent, (before, after) = (
+        replace(folder, wishes=SILENT),
+        (a_record(params={"p": value}, metrics=metrics) for value in "12"),
+    )
+    exported(folder, before, after, wishes=SILENT)
+    run, key = folder.run(), metrics[0].key
+    path = folder.root / run.experiment_id / run.run_id / "metrics" / key
+    path.write_text(path.read_text() * 2)
+    there = all_files(folder.root)
+
+    (result,) = silent.export(after)
+
+    assert (result.outcome, result.error) == (Outcome.UNCHANGED, None)
+    assert left(result) == [("param p", KEPT), (f"metric {key}", SPOILT)]
+    assert all_files(folder.root) == there
+
+
+def test_a_run_without_files_lacks_no_receipt_when_it_was_exported_without_one(folder: Folder) -> None:
+    silent, (one, two) = replace(folder, wishes=SILENT), (a_record(params={"p": value}) for value in "12")
+
+    outcomes = [
+        to.export(record)[0].outcome
+        for to, record in ((silent, one), (folder, one), (folder, two), (silent, one), (folder, one))
+    ]
+
+    assert outcomes == [
+        Outcome.EXPORTED,
+        Outcome.UNCHANGED,
+        Outcome.EXPORTED,
+        Outcome.EXPORTED,
+        Outcome.UNCHANGED,
+    ]
+
+
+def test_a_run_with_files_gets_them_and_a_receipt_after_an_export_without(folder: Folder) -> None:
+    record = a_record(files={"a.txt": b"a"})
+    exported(folder, record, wishes=SILENT)
+
+    exported(folder, record)
+
+    assert folder.files().keys() == {"a.txt", marks.RECEIPT}

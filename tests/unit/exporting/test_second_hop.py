@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 from folder_exports import START, WISHES, Folder, a_record
-from mlruns_stores import records
+from mlruns_stores import all_files, records
 
 from mlflow_rest_export import marks
+from mlflow_rest_export.artifacts.files import FileArtifacts
+from mlflow_rest_export.content import Content
+from mlflow_rest_export.errors import Conflict, StoreError
 from mlflow_rest_export.exporting.file_facts import facts_of
 from mlflow_rest_export.exporting.outcomes import Outcome
 from mlflow_rest_export.limits import for_server
@@ -20,6 +23,7 @@ from mlflow_rest_export.planning.export_plan import ExportPlan, Wishes
 from mlflow_rest_export.records import Metric, RunRecord, RunStatus
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.tracking.files import FileTracking
+from mlflow_rest_export.tracking.protocol import StoredRun
 
 NOTE = "mlflow.note.content"
 ALL = a_record(
@@ -249,6 +253,41 @@ def test_what_a_folder_kept_since_before_does_not_replace_what_was_exported_sinc
     (change,) = (change for change in result.adjustments if change.field == "data")
     assert (change.before, change.after) == ("2023-11-14T22:13:20+00:00", "2023-11-14T22:13:25+00:00")
     assert target.run().metrics["acc"].value == 0.9
+
+
+class Breaking(FileArtifacts):
+    """A store that is out of reach for files."""
+
+    def upload(self, run: StoredRun, path: str, content: Content) -> None:
+        raise StoreError(f"storing {path} ({content.size} bytes) in run {run.run_id}: out of reach")
+
+
+def test_newer_data_that_arrived_in_part_is_asked_for_again_and_not_replaced(
+    spool: Folder, target: Folder
+) -> None:
+    at(START, spool).export(OLD)
+    at(START, target).export(OLD)
+    at(START + 5000, target).export(NEW, artifacts=Breaking())
+    broken_off = all_files(target.root)
+
+    (result,) = at(START + 9000, target).export(on_the_way(spool))
+    kept = all_files(target.root)
+    at(START + 9500, target).export(NEW)
+    (after,) = at(START + 9900, target).export(on_the_way(spool))
+
+    assert (result.outcome, result.run_id) == (Outcome.FAILED, target.run().run_id)
+    assert isinstance(result.error, Conflict)
+    assert "is FAILED and holds a part of data that was exported later than this" in str(result.error)
+    assert "that export broke off or is still at work, so repeat it" in str(result.error)
+    assert kept == broken_off
+    assert after.outcome is Outcome.SKIPPED
+
+
+def test_a_newer_evaluation_that_failed_is_whole_all_the_same(spool: Folder, target: Folder) -> None:
+    at(START, spool).export(OLD)
+    at(START + 5000, target).export(replace(NEW, status=RunStatus.FAILED))
+
+    assert at(START + 9000, target).export(on_the_way(spool))[0].outcome is Outcome.SKIPPED
 
 
 def test_what_a_folder_got_later_replaces_what_was_exported_before(spool: Folder, target: Folder) -> None:

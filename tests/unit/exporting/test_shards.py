@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from folder_exports import a_record
+from folder_exports import Folder, a_record
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.exporting.outcomes import Outcome
 from mlflow_rest_export.exporting.shards import Shard, shard_of
 from mlflow_rest_export.records import Unreadable
 
@@ -41,6 +44,17 @@ def test_a_parent_and_all_under_it_belong_to_one_part() -> None:
     family = [parent, *(a_record(f"job {job}", parent=parent.key) for job in range(20))]
 
     assert sum(any(map(Shard(number, 8).holds, family)) for number in range(1, 9)) == 1
+
+
+def test_a_run_that_came_before_its_parent_is_linked_by_a_second_pass(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "mlruns")
+    family = [a_record("a"), a_record("b", parent="key:a"), a_record("c", parent="key:b")]
+    for part in (family[2:], family[:2], family[2:]):
+        results = folder.export(*part)
+
+    runs = {run.run_name: run for run in folder.runs()}
+    assert runs["run c"].tags["mlflow.parentRunId"] == runs["run b"].run_id
+    assert results[0].outcome is Outcome.UNCHANGED
 
 
 def test_a_part_is_written_as_number_and_count() -> None:
