@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     except SystemExit as end:  # argparse has shown what was asked for
         return int(end.code or 0)
     except Misuse as misuse:
-        return int(_module("usage").refuse(known, misuse, arguments))
+        return int(_module("refusal").refuse(known, misuse, arguments))
     return int(_module(chosen.command).main(chosen))
 
 
