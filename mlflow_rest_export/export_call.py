@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlflow_rest_export.config import Layers, Settings
-from mlflow_rest_export.errors import ExportError, SettingsError
+from mlflow_rest_export.errors import ExportError, SettingsError, TrackingError
 from mlflow_rest_export.exporting.exporter import Exporter, Habits
 from mlflow_rest_export.exporting.file_facts import facts_of
 from mlflow_rest_export.exporting.grouping import grouped
@@ -20,13 +20,14 @@ from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.exporting.repeats import Repeats
 from mlflow_rest_export.exporting.shards import Shard
 from mlflow_rest_export.exporting.spool import Spool
-from mlflow_rest_export.exporting.stores import open_store
+from mlflow_rest_export.exporting.stores import Store, open_store
 from mlflow_rest_export.limits import STRICTEST
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.planning import plan
 from mlflow_rest_export.planning.export_plan import ExportPlan, Wishes
 from mlflow_rest_export.progress import NoProgress, Progress
 from mlflow_rest_export.records import RunRecord, Unreadable
+from mlflow_rest_export.redaction import without_secrets
 from mlflow_rest_export.sources import selection
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.targets import choice, files, http
@@ -34,6 +35,7 @@ from mlflow_rest_export.targets.foreign import refuse_credentials
 
 _log = logging.getLogger("mlflow_rest_export")
 EXEC_DB = "NEMO_EVALUATOR_EXEC_DB_FILE"
+_STORED = "address stored by the job; --tracking-uri overrides it"
 Records = Iterable[RunRecord | Unreadable]
 
 
@@ -43,6 +45,8 @@ class _Place:
 
     uri: str | None
     skip_existing: bool
+    stored: bool = False
+    """Whether the address is one that the job has stored."""
     by_results: bool = False
     """Whether the results alone name the address, and not the user."""
 
@@ -95,7 +99,18 @@ class ExportCall:
                 yield from (_failed(record) for record in records if isinstance(record, Unreadable))
             else:
                 found = self._to_store(place.uri, place, records, repeats[place.uri])
-                yield from (result for result in found if result.outcome is not Outcome.REPEATED)
+                told = _with_origin(found) if place.stored else found
+                yield from (result for result in told if result.outcome is not Outcome.REPEATED)
+
+    def open(self) -> Store:
+        """Open the store that the settings name; nothing is asked of it.
+
+        Raises:
+            SettingsError: none is named, or what it needs is missing.
+        """
+        return open_store(
+            self.layers.settings.required_tracking_uri(), self.layers.connection(), self.conduct
+        )
 
     def dry_run(self) -> Iterator[tuple[RunResult, ExportPlan | None]]:
         """Plan everything for the strictest store, asking nobody.
@@ -156,12 +171,16 @@ class ExportCall:
             settings = self.layers.settings
             return _Place(settings.tracking_uri, settings.skip_existing)
         settings = self._settings(record)
-        chosen = not record.stored_by_user and self.layers.leaves_address_to(record.stored)
-        return _Place(settings.required_tracking_uri(), settings.skip_existing, by_results=chosen)
+        stored = self.layers.leaves_address_to(record.stored)
+        by_results = stored and not record.stored_by_user
+        uri = settings.required_tracking_uri()
+        return _Place(uri, settings.skip_existing, stored=stored, by_results=by_results)
 
     def _to_store(self, uri: str, place: _Place, records: Records, repeats: Repeats) -> Iterator[RunResult]:
         settings = self.layers.settings
         connection = self.layers.connection()
+        if place.stored:
+            _log.info("exporting to %s: %s", without_secrets(uri), _STORED)
         for warning in http.warnings(uri, connection):
             _log.warning("%s", warning)
         try:
@@ -220,6 +239,15 @@ def _refuse_to_itself(uri: str, things: Sequence[str]) -> None:
         path = Path(thing).resolve()
         if path == target or target in path.parents:
             raise SettingsError(f"{thing} lies in {uri}, the folder that is exported to: choose another one")
+
+
+def _with_origin(results: Iterable[RunResult]) -> Iterator[RunResult]:
+    """Say in errors of the way to a server that the job named it: who has forgotten that looks elsewhere."""
+    for result in results:
+        error = result.error
+        if isinstance(error, TrackingError | SettingsError) and "--tracking-uri" not in str(error):
+            error.args = (f"{error} ({_STORED})",)
+        yield result
 
 
 def _failed(record: Unreadable) -> RunResult:

@@ -6,7 +6,7 @@ import enum
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import SupportsIndex, final
@@ -17,8 +17,9 @@ from mlflow_rest_export.exporting.stores import Store
 from mlflow_rest_export.limits import Limits
 from mlflow_rest_export.live_sender import Buffering, LiveSender
 from mlflow_rest_export.live_values import Collected, LiveValues
+from mlflow_rest_export.planning.fitting import ILLEGAL
 from mlflow_rest_export.planning.names import clean_path
-from mlflow_rest_export.records import RunStatus
+from mlflow_rest_export.records import Adjustment, RunStatus
 from mlflow_rest_export.tracking.protocol import StoredRun
 
 _log = logging.getLogger("mlflow_rest_export")
@@ -196,6 +197,10 @@ class LiveRun:
         with self._lock:
             self._sender.add(values())
             changes, self._values.changes[:] = list(self._values.changes), []
+        self._warn(changes)
+
+    def _warn(self, changes: Sequence[Adjustment]) -> None:
+        with self._lock:
             changes = [change for change in changes if change.field not in self._told]
             self._told.update(change.field for change in changes)
         for change in changes:
@@ -219,7 +224,10 @@ class LiveRun:
 
     def _upload(self, path: str, source: Path | bytes) -> None:
         content = BytesContent(source) if isinstance(source, bytes) else content_of(source)
-        self._store.artifacts.upload(self._run, clean_path(path, self._limits), content)
+        name = clean_path(path, self._limits)
+        if name != path:
+            self._warn([Adjustment(f"artifact {path!r}", path, name, ILLEGAL)])
+        self._store.artifacts.upload(self._run, name, content)
 
     def _now(self) -> int:
         return int(self._clock() * 1000)

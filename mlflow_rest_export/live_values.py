@@ -67,7 +67,7 @@ class LiveValues:
             TypeError: a value is no number, or the step is no whole one.
         """
         step = operator.index(step)
-        points = {raw: Metric(raw, float(value), now, step) for raw, value in values.items()}
+        points = {raw: Metric(raw, _number(raw, value), now, step) for raw, value in values.items()}
         odd = {raw: point for raw, point in points.items() if not self._keeps(point.value)}
         for raw, point in odd.items():
             self._odd.setdefault(raw, OddValues()).add(point)
@@ -137,7 +137,7 @@ class _Names:
         self._taken.add(name)
         self._folders |= _folders(name) if self._fitting.limits.keys_share_folders else set()
         if name != raw:
-            reason = "the name is not one that MLflow takes, or another one has it"
+            reason = "the name is not one that every MLflow takes, or another one has it"
             self._fitting.changes.append(Adjustment(f"{self._kind} {raw}", raw, name, reason))
 
     def _free(self, raw: str) -> str:
@@ -151,6 +151,13 @@ class _Names:
             name = marked_key(form, digest[:digits], limits)
             digits += 1
         return name
+
+
+def _number(name: str, value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]  # that is the question
+    except (TypeError, ValueError):
+        raise TypeError(f"the metric {name} must be a number, not {type(value).__name__}") from None
 
 
 def _folders(key: str) -> set[str]:

@@ -95,6 +95,10 @@ class Watch:
         for job in self._waiting.values():
             reason = job.error or ExportError("it was not complete when the watch ended")
             yield RunResult(label=job.folder.name, outcome=Outcome.FAILED, error=reason)
+        # Who asks for an end, as the end of a pod does, may have other jobs elsewhere.
+        for invocation, told in ({} if asked else self._to_come()).items():
+            never = ExportError(f"{told}, the others never came")
+            yield RunResult(label=invocation, outcome=Outcome.FAILED, error=never)
 
     def _look(self) -> None:
         now = self.clock()
@@ -140,21 +144,21 @@ class Watch:
             return self.clock() >= self._news + self.idle
         return bool(self._done) and not self._waiting and not self._to_come()
 
-    def _to_come(self) -> list[str]:
-        """Name the invocations that have more tasks than folders so far, as their jobs tell."""
+    def _to_come(self) -> dict[str, str]:
+        """Give the invocations with more tasks than folders, as their jobs tell, and how many are there."""
         if self.folder in self._done:  # it is a job itself
-            return []
+            return {}
         invocations: dict[Path, list[int]] = {}
-        for job, tasks in self._done.items():
+        for job, tasks in (*self._done.items(), *((job, 0) for job in self._waiting)):
             invocations.setdefault(job.parent, []).append(tasks)
-        return [
-            f"{len(tasks)} of {max(tasks)} jobs of {invocation.name} are done, the others are not there yet"
+        return {
+            invocation.name: f"{len(tasks)} of {max(tasks)} jobs of {invocation.name} are there"
             for invocation, tasks in invocations.items()
             if max(tasks) > len(tasks)
-        ]
+        }
 
     def _say_what_is_waited_for(self) -> None:
-        said = [] if self._waiting else self._to_come()
+        said = [] if self._waiting else [f"{told}, the others not yet" for told in self._to_come().values()]
         if not self._waiting and not self._done:
             said = [f"there is no launcher job in {self.folder} yet"]
         for sentence in said:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from mlflow_rest_export import __version__
-from mlflow_rest_export.cli.arguments import parser
+from mlflow_rest_export.cli.arguments import Misuse, parser
 
 
 def run() -> None:
@@ -24,11 +25,17 @@ def main(arguments: Sequence[str]) -> int:
     """
     known = parser(__version__)
     try:
-        chosen = known.parse_args(arguments)
-    except SystemExit as end:  # argparse has said what is wrong, or shown what was asked for
+        chosen, unknown = known.parse_known_args(arguments)
+        _module("usage").check(known, chosen, unknown)
+    except SystemExit as end:  # argparse has shown what was asked for
         return int(end.code or 0)
-    command = importlib.import_module(f"mlflow_rest_export.cli.{chosen.command}")
-    return int(command.main(chosen))
+    except Misuse as misuse:
+        return int(_module("refusal").refuse(known, misuse, arguments))
+    return int(_module(chosen.command).main(chosen))
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"mlflow_rest_export.cli.{name}")
 
 
 __all__ = ["main", "run"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from typing import NoReturn
 
 FORMATS = (
     "auto",
@@ -19,9 +21,35 @@ FORMATS = (
 )
 
 
+class Misuse(Exception):
+    """The words make no sense; ``program`` is the command whose help tells more."""
+
+    def __init__(self, sentence: str, *, program: str) -> None:
+        super().__init__(sentence)
+        self.program = program
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that leaves the telling to others: argparse quotes words, which may hold a password."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong.
+
+        Raises:
+            Misuse: always.
+        """
+        raise Misuse(message, program=self.prog)
+
+
+def commands_of(top: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
+    """Give the commands by their names."""
+    groups = (action for action in top._actions if isinstance(action, argparse._SubParsersAction))  # noqa: SLF001  # no other way
+    return next(groups).choices
+
+
 def parser(version: str) -> argparse.ArgumentParser:
     """Make the parser of the whole command line."""
-    top = argparse.ArgumentParser(
+    top: argparse.ArgumentParser = Parser(
         prog="mlflow-rest-export",
         description="Put evaluation results into any MLflow, without MLflow installed.",
         allow_abbrev=False,
@@ -43,7 +71,7 @@ def _watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         description="Watch a folder of the launcher and export each job once, when it is complete. Ends when "
         "all jobs of its invocations are final. While the server cannot be reached it goes on trying.",
         epilog="After SIGTERM what is complete is exported still; exit codes as of export; 1 also when a "
-        "job was not complete at the end, or none was found.",
+        "job was not complete at the end, with --idle when one never came, or when none was found.",
         allow_abbrev=False,
     )
     what = command.add_argument_group("what")

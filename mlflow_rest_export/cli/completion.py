@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from mlflow_rest_export import __version__
 from mlflow_rest_export.cli import exit_codes
-from mlflow_rest_export.cli.arguments import parser
+from mlflow_rest_export.cli.arguments import commands_of, parser
 from mlflow_rest_export.cli.console import Voice
 
 _BASH = """\
@@ -36,13 +36,14 @@ autoload -U +X bashcompinit && bashcompinit
 
 def main(chosen: argparse.Namespace) -> int:
     """Print the script."""
-    Voice().line(script(chosen.shell).rstrip("\n"))
-    return exit_codes.GOOD
+    voice = Voice()
+    voice.script(script(chosen.shell))
+    return voice.code(exit_codes.GOOD)
 
 
 def script(shell: str) -> str:
     """Give the script; that of zsh uses the form of bash, which zsh understands with ``bashcompinit``."""
-    commands = _commands(parser(__version__))
+    commands = commands_of(parser(__version__))
     text = _BASH.format(
         commands=" ".join([*commands, "--help", "--version"]),
         choices="".join(_choices(commands)),
@@ -54,13 +55,8 @@ def script(shell: str) -> str:
     return _ZSH + text if shell == "zsh" else text
 
 
-def _commands(top: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
-    groups = (action for action in top._actions if isinstance(action, argparse._SubParsersAction))  # noqa: SLF001  # no other way
-    return next(groups).choices
-
-
 def _options(command: argparse.ArgumentParser) -> Iterator[str]:
-    for action in command._actions:  # noqa: SLF001  # the same
+    for action in command._actions:  # noqa: SLF001  # no other way
         yield from (option for option in action.option_strings if option.startswith("--"))
 
 

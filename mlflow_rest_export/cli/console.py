@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from mlflow_rest_export.cli import exit_codes
 from mlflow_rest_export.cli.closing_table import size, table
 from mlflow_rest_export.cli.progress_bar import Bar, Heartbeat, progress_on
-from mlflow_rest_export.errors import SettingsError
+from mlflow_rest_export.errors import SettingsError, why
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.planning.export_plan import ExportPlan
 from mlflow_rest_export.progress import NoProgress, Progress
@@ -24,6 +25,7 @@ from mlflow_rest_export.redaction import without_secrets
 ADJUSTMENTS_SHOWN = 5
 """Changes of one run that are told one by one without ``-v``."""
 _CHANGED = {Outcome.EXPORTED, Outcome.SPOOLED, Outcome.PLANNED}
+_TOLD = {*_CHANGED, Outcome.UNCHANGED}
 _GOOD = {Outcome.EXPORTED, Outcome.UNCHANGED, Outcome.SKIPPED}
 
 
@@ -46,6 +48,8 @@ class Voice:
     """Hears what ``-vv`` would say."""
     _bar: Bar | Heartbeat | None = field(default=None, init=False)
     _listeners: list[logging.Handler] = field(default_factory=list, init=False)
+    _lost: bool = field(default=False, init=False)
+    """Whether what was asked for could not be written although somebody waits for it."""
 
     @classmethod
     def of(cls, chosen: argparse.Namespace) -> Voice:
@@ -111,7 +115,7 @@ class Voice:
         """
         if result.error is not None:
             self._say(f"{result.outcome.value}: {_labelled(result.label, str(result.error))}", always=True)
-        if not self.quiet and result.outcome in _CHANGED:
+        if not self.quiet and result.outcome in (_TOLD if self.loudness else _CHANGED):
             self._adjustments(result.label, result.adjustments)
         if line and not self.as_json and not self.quiet:
             self._out(_line(result))
@@ -151,7 +155,8 @@ class Voice:
     def json(self, answer: Mapping[str, object]) -> None:
         """Print the answer as one JSON object."""
         told = _discreetly({"schema": 1, **answer})
-        self._out(json.dumps(told, ensure_ascii="utf" not in _encoding(sys.stdout)))
+        text = json.dumps(told, ensure_ascii="utf" not in _encoding(sys.stdout))
+        self._write(sys.stdout, _printable(text))
 
     def error(self, sentence: str) -> None:
         """Tell why the whole call ended."""
@@ -172,7 +177,15 @@ class Voice:
 
     def line(self, text: str) -> None:
         """Print a line of what was asked for."""
-        self._out(without_secrets(text))
+        self._out(text)
+
+    def script(self, text: str) -> None:
+        """Print a program of our own, as it is."""
+        self._write(sys.stdout, text.rstrip("\n"))
+
+    def code(self, code: int) -> int:
+        """Give the exit code of a call: a good one failed all the same when its answer was lost."""
+        return code or (exit_codes.FAILED if self._lost else code)
 
     def _adjustments(self, label: str, adjustments: Sequence[Adjustment]) -> None:
         shown = adjustments if self.loudness else adjustments[:ADJUSTMENTS_SHOWN]
@@ -184,21 +197,26 @@ class Voice:
 
     def _say(self, text: str, *, always: bool = False) -> None:
         if always or not self.quiet:
-            self._write(sys.stderr, without_secrets(text))
+            self._write(sys.stderr, _printable(without_secrets(text)))
 
     def _out(self, text: str) -> None:
-        self._write(sys.stdout, text)
+        self._write(sys.stdout, _printable(without_secrets(text)))
 
     def _write(self, stream: TextIO | None, text: str) -> None:
-        """Write a line; that nobody can read it any more is no reason to stop an export."""
+        """Write a line; that it cannot be written is no reason to stop an export."""
         if stream is None:  # whoever started us closed it
             return
         try:
             if self._bar is not None:
                 self._bar.hide()
-            print(_writable(_printable(text), stream), file=stream, flush=True)
-        except OSError:
+            print(_writable(text, stream), file=stream, flush=True)
+        except OSError as error:
             _mute(stream)
+            if stream is sys.stdout and not isinstance(
+                error, BrokenPipeError
+            ):  # a reader that left has enough
+                self._lost = True
+                self.error(f"the answer cannot be written to stdout: {why(error)}")
 
 
 class _Discreet(logging.Formatter):

@@ -35,7 +35,7 @@ class Course:
         voice = course.voice
         try:
             voice.listen()
-            return act(course)
+            return voice.code(act(course))
         except (ExportError, OSError) as error:
             voice.error(str(error))
             if voice.as_json:

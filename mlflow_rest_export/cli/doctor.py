@@ -41,7 +41,7 @@ def main(chosen: argparse.Namespace) -> int:
     first = next((check.layer for check in checks if check.state is State.FAILED), None)
     if chosen.json:
         voice.json({"success": first is None, "checks": [_json(one) for one in checks]})
-    return exit_codes.GOOD if first is None else EXIT_CODES[first]
+    return voice.code(exit_codes.GOOD if first is None else EXIT_CODES[first])
 
 
 def _checks(chosen: argparse.Namespace, voice: Voice) -> Iterator[Check]:

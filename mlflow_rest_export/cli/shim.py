@@ -20,4 +20,4 @@ def main(chosen: argparse.Namespace) -> int:
         voice.error(str(error))
         return exit_codes.of_error(error)
     voice.line(str(place))
-    return exit_codes.GOOD
+    return voice.code(exit_codes.GOOD)

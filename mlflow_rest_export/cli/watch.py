@@ -29,6 +29,8 @@ def main(chosen: argparse.Namespace) -> int:
         layers, voice, stop = layers_of(chosen), course.voice, Stop()
         if layers.settings.tracking_uri is None:
             voice.note("no tracking URI is given, so only jobs that bring their own can be exported")
+        else:  # one that makes no sense is told now, and not when the first job completes
+            ExportCall.of([], layers).open()
         sender = Sender(layers, stop, voice.progress())
 
         def results_of(signals: Signals) -> Iterable[RunResult]:

@@ -14,7 +14,7 @@ from mlflow_rest_export.errors import SettingsError, SourceError
 from mlflow_rest_export.yaml_files import load_yaml
 
 DESTINATION = "mlflow"
-_RUN_CONFIG = frozenset({"defaults", "execution", "deployment", "target", "evaluation", "env_vars"})
+RUN_CONFIG = frozenset({"defaults", "execution", "deployment", "target", "evaluation", "env_vars"})
 """Top-level keys of a run config; one that has no ``export`` has no settings either."""
 
 
@@ -77,10 +77,10 @@ def document(root: object, *, name: str, problems: Problems) -> Document:
         problems.add(name, f"a mapping of settings is needed, this is a {_kind(root)}")
         return Document()
     export = root.get("export")
-    if not export and _RUN_CONFIG.isdisjoint(root) and "export" not in root:
+    if not export and RUN_CONFIG.isdisjoint(root) and "export" not in root:
         return Document(f"{name}: ", root)
     blocks = _blocks(root, name, problems)
-    if not export and not _RUN_CONFIG.isdisjoint(root):
+    if not export and not RUN_CONFIG.isdisjoint(root):
         return Document(f"{name}: ", {}, blocks)
     if not isinstance(export, Mapping) or DESTINATION not in export:
         problems.add(name, _no_destination(export))

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
-from mlflow_rest_export.config.documents import DESTINATION, other_destination
+from mlflow_rest_export.config.documents import DESTINATION, RUN_CONFIG, other_destination
 from mlflow_rest_export.config.layer import Layer, Where
 from mlflow_rest_export.config.problems import Problems, shown, unknown
 from mlflow_rest_export.config.settings import KEYS, LISTS, MAPPINGS, SPELLINGS
@@ -54,7 +54,12 @@ def _where(name: str, origin: str, problems: Problems) -> Where | None:
     if name.startswith("export.") and not name.startswith(_PREFIX):
         dest = name.split(".")[1]
         near = difflib.get_close_matches(dest, [DESTINATION], n=1)
-        problems.add(origin, f"did you mean {_PREFIX}KEY?" if near else other_destination(dest))
+        meant = dest if dest in KEYS else "KEY"
+        known = near or dest in KEYS
+        problems.add(origin, f"did you mean {_PREFIX}{meant}?" if known else other_destination(dest))
+        return None
+    if name.partition(".")[0] in RUN_CONFIG:
+        problems.add(origin, f"of a run config only {_PREFIX}KEY can be set here")
         return None
     key, dot, entry = name.removeprefix(_PREFIX).partition(".")
     setting = SPELLINGS.get(key, key)

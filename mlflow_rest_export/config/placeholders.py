@@ -70,7 +70,9 @@ def tracking_uri(text: str, environment: Environment) -> str:
         if _HOST_AND_PORT.fullmatch(uri):
             raise UnresolvedError("this is no address that MLflow knows; write http:// or https:// before it")
     if uri.lower().startswith(("http://", "https://")):
-        return uri.rstrip("/")
+        return (
+            uri.rstrip("/") if uri.partition("://")[2].strip("/") else uri
+        )  # without a host it is no address
     return environment.with_home(uri)
 
 

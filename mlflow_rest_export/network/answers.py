@@ -207,7 +207,7 @@ def _advice(answer: Answer, code: str, reason: str) -> str:
         return _advice_of_401(answer, reason)
     if answer.status == 403 and "host header" in reason.lower():
         return "start the server with --allowed-hosts naming this host (MLflow 3.5 and later check it)"
-    if answer.status == 404 and not code:
+    if not code and (answer.status == 404 or (answer.status in {405, 501} and _is_page(answer))):
         return "there is no MLflow API at this address: check the path of the tracking URI"
     if "exceeded maximum allowed number" in reason:
         return _QUOTA

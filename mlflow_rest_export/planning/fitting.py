@@ -24,7 +24,7 @@ CUT = " ...[cut]"
 """How a value ends that was cut."""
 _SET_BY_STORES = (mlflow_tags.RUN_NAME, mlflow_tags.PARENT, mlflow_tags.NOTE)
 """Tags that come to a run beside those of the source."""
-_ILLEGAL = "the name is not one that MLflow takes"
+ILLEGAL = "the name is not one that every MLflow takes"
 _IN_THE_WAY = "this store keeps names as paths, and another name of the run is in the way"
 
 
@@ -63,7 +63,7 @@ class Fitting:
             free = replace(self.limits, keys_share_folders=False, colon_in_keys=True)
             self._note_freed(what, names, _keys_apart(raws, free, verbatim=self.verbatim))
         self.changes += [
-            Adjustment(f"{what} {raw}", raw, name, _ILLEGAL if self.key(raw) != raw else _IN_THE_WAY)
+            Adjustment(f"{what} {raw}", raw, name, ILLEGAL if self.key(raw) != raw else _IN_THE_WAY)
             for raw, name in names.items()
             if raw != name
         ]

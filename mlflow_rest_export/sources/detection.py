@@ -123,7 +123,10 @@ def _folder(folder: Path, options: ReadOptions, chosen: tuple[Format, ...]) -> I
             yield Unreadable(str(path), reason)
     if not any_found:
         known = ", ".join(module.NAME for module in specific)
-        yield Unreadable(str(folder), f"{folder}: no result of a known format in it (looked for {known})")
+        said = f"{folder}: no result of a known format in it (looked for {known}"
+        yield Unreadable(
+            str(folder), said + ("; for tables say --format table)" if len(specific) > 1 else ")")
+        )
 
 
 def _is_whole(folder: Path, chosen: tuple[Format, ...]) -> bool:

@@ -55,6 +55,10 @@ def test_help_and_version_import_argparse_and_nothing_that_takes_time(argument: 
     assert own(modules) == {"cli", "cli.arguments"}
 
 
+def test_the_completion_with_which_a_shell_begins_imports_nothing_that_takes_time() -> None:
+    assert not {"pydantic", "yaml", "requests"} & run("completion", "bash")
+
+
 def test_importing_the_package_imports_no_dependency() -> None:
     assert not HEAVY & (imported(f"import {PACKAGE}") - imported("pass"))
 

@@ -130,8 +130,11 @@ def test_changes_are_told_on_stderr_a_few_of_them_unless_more_is_wanted(
     some = capsys.readouterr().err.splitlines()
     export("odd.json", "-v", uri="./other")
     every = [line for line in capsys.readouterr().err.splitlines() if line.startswith("changed:")]
+    export("odd.json", "-v", uri="./other")
+    again = [line for line in capsys.readouterr().err.splitlines() if line.startswith("changed:")]
 
     assert len(some) == 6
+    assert again == every
     assert some[-1] == "changed: odd.json: 3 more, in the receipt and with -v"
     assert len(every) == 8
 
@@ -216,9 +219,12 @@ def test_wrong_words_end_with_2_and_nothing_on_stdout(capsys: Captured, words: l
 
 
 @pytest.mark.parametrize("words", [[], ["no-such-command"], ["export"]])
-def test_without_the_words_that_are_needed_the_usage_is_shown(capsys: Captured, words: list[str]) -> None:
+def test_without_the_words_that_are_needed_one_line_names_the_help(
+    capsys: Captured, words: list[str]
+) -> None:
     assert main(words) == 2
-    assert "usage: mlflow-rest-export" in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f"; see {' '.join(['mlflow-rest-export', *words]).split(' no-')[0]} --help")
 
 
 def test_wrong_settings_are_one_json_object_too(capsys: Captured) -> None:

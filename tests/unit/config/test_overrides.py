@@ -102,7 +102,7 @@ def test_the_last_word_counts() -> None:
             "-o export.mlflow.runname: there is no such setting; did you mean run_name?",
         ),
         ("export.mlflow=x", "-o export.mlflow: did you mean export.mlflow.KEY?"),
-        ("execution.mode=x", "-o execution.mode: there is no such setting"),
+        ("execution.mode=x", "-o execution.mode: of a run config only export.mlflow.KEY can be set here"),
         ("", "-o : there is no '='"),
         ("=x", "-o : there is no such setting"),
         ("run_name", "-o run_name: there is no '='; write -o export.mlflow.KEY=VALUE"),

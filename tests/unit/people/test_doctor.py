@@ -70,6 +70,18 @@ def doctor(capsys: pytest.CaptureFixture[str]) -> Doctor:
     return Doctor(capsys)
 
 
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_server_of_files_gets_the_advice_of_an_export(doctor: Doctor, status: int) -> None:
+    page = "<html><title>Error response</title></html>"
+    with serving(say(status, page)) as server:
+        doctor.ask("--tracking-uri", server.url)
+
+    assert doctor.code == 14
+    assert doctor.last[2].endswith(
+        "there is no MLflow API at this address: check the path of the tracking URI"
+    )
+
+
 def test_a_healthy_server_is_told_layer_by_layer(doctor: Doctor) -> None:
     with serving(*good()) as server:
         doctor.ask("--tracking-uri", server.url, "--experiment-name", "nightly")

@@ -9,9 +9,10 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from loopback import Reaction, Talk, reset_before, say, serving
+from loopback import Reaction, Talk, reset_before, say, serving, unused_port
 
 from mlflow_rest_export import connect
 from mlflow_rest_export.client import Client
@@ -172,6 +173,35 @@ def test_names_and_values_that_do_not_fit_are_changed_and_told_once(
         "metric pass@1 -> pass_",
         "param long -> xxxxxxxx",
     ]
+
+
+def test_a_path_that_no_server_takes_is_changed_and_told_once(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with client.run(experiment="x") as run:
+        run.log_text("a", "../../evil")
+        run.log_text("b", "../../evil")
+        run.log_text("c", "")
+
+    assert client.artifacts.listing(stored(client, run)) == {"evil": 1, "file": 1}
+    assert [record.message.partition(": ")[2] for record in caplog.records] == [
+        "artifact '../../evil' -> evil (the name is not one that every MLflow takes)",
+        "artifact '' -> file (the name is not one that every MLflow takes)",
+    ]
+
+
+@pytest.mark.parametrize("value", ["b", None, [1]])
+def test_a_metric_that_is_no_number_is_named(client: Client, value: Any) -> None:
+    with (
+        client.run(experiment="x") as run,
+        pytest.raises(TypeError, match=f"the metric a must be a number, not {type(value).__name__}"),
+    ):
+        run.log_metrics({"a": value})
+
+
+def test_a_server_that_is_down_at_the_start_raises() -> None:
+    with pytest.raises(NoAnswer, match="nothing listens at"):
+        connect(f"http://127.0.0.1:{unused_port()}", timeout=0.2).run(experiment="x")
 
 
 def test_a_param_cannot_change(client: Client) -> None:

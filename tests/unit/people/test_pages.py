@@ -75,10 +75,11 @@ def test_every_manifest_is_yaml() -> None:
 
 
 def test_the_first_screen_shows_what_is_seen(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = blocks(ROOT / "README.md", "text")[0]
+    shown, changes = blocks(ROOT / "README.md", "text")[:2]
     main(["export", "fixtures/results", "--tracking-uri", "./mlruns"])
 
     told = capsys.readouterr()
     seen = told.out.replace(f"file://{place}/", "file:///.../")
     assert [line.split() for line in seen.splitlines()] == [line.split() for line in shown.splitlines()]
     assert {line.partition(":")[0] for line in told.err.splitlines()} == {"changed"}
+    assert set(changes.splitlines()) <= set(told.err.splitlines())

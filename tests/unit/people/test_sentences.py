@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from launcher_folders import make_job
 from loopback import Loopback, Reaction, Talk, say, serving, unused_port
 
 from mlflow_rest_export.cli import main
@@ -368,6 +369,50 @@ def test_results_that_are_cut_short(told: Told, home: Path) -> None:
     assert told("--tracking-uri", "./mlruns", what="results.yml") == (
         "exit 1: "
         f"failed: {home}/results.yml:2:14: while scanning a quoted scalar, found unexpected end of stream"
+    )
+
+
+@pytest.mark.parametrize("uri", ["http://", "https://", "http:///"])
+def test_an_address_without_a_host(uri: str, told: Told) -> None:
+    assert told("--tracking-uri", uri) == (
+        f"exit 2: mlflow-rest-export: the tracking URI names no host: {uri.partition(':')[0]}://..."
+    )
+
+
+def test_a_folder_of_tables(told: Told) -> None:
+    folder = FIXTURES / "formats" / "table"
+    assert told("--tracking-uri", "./mlruns", what=str(folder)) == (
+        f"exit 1: failed: {folder}: no result of a known format in it (looked for nemo-launcher, mlruns, nemo-bundle, "
+        "lm-eval, inspect, lighteval, helm, eee, junit; for tables say --format table)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("export.tracking_uri", "did you mean export.mlflow.tracking_uri?"),
+        ("execution.auto_export.destinations", "of a run config only export.mlflow.KEY can be set here"),
+    ],
+)
+def test_an_override_of_something_else(name: str, advice: str, told: Told) -> None:
+    assert told("-o", f"{name}=") == f"exit 2: mlflow-rest-export: -o {name}: {advice}"
+
+
+def test_the_address_of_a_job_that_nobody_answers_at(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    port = unused_port()
+    config = {
+        "launcher_resolved_config": {"export": {"mlflow": {"tracking_uri": f"http://127.0.0.1:{port}"}}}
+    }
+    job = make_job(home / "20261122_190618-aaaabbbbccccdddd" / "h.t.0", {"artifacts/metadata.yaml": config})
+
+    assert main(["export", str(job), "--timeout", "0.3", "-v"]) == 1
+
+    lines = capsys.readouterr().err.splitlines()
+    stored = "address stored by the job; --tracking-uri overrides it"
+    assert lines[0] == f"INFO: exporting to http://127.0.0.1:{port}: {stored}"
+    assert lines[-1] == (
+        "failed: aaaabbbbccccdddd.0: asking for the server's version: nothing listens at "
+        f"127.0.0.1:{port} (connection refused); is the server running there? {OUT_OF_PATIENCE} ({stored})"
     )
 
 

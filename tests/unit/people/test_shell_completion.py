@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 
 import pytest
 
-from mlflow_rest_export.cli import main
-from mlflow_rest_export.cli.completion import script
-
+COMMAND = f"{sys.executable} -m mlflow_rest_export completion"
 ZSH = shutil.which("zsh") or ""
 
 
@@ -18,7 +17,7 @@ def completed(*words: str) -> list[str]:
     line = " ".join(f"'{word}'" for word in ("mlflow-rest-export", *words))
     ask = f'COMP_WORDS=({line}); COMP_CWORD={len(words)}; _mlflow_rest_export; echo "${{COMPREPLY[@]}}"'
     said = subprocess.run(
-        ["/bin/bash", "-c", f"{script('bash')}\n{ask}"],
+        ["/bin/bash", "-c", f'eval "$({COMMAND} bash)"\n{ask}'],
         capture_output=True,
         text=True,
         check=True,
@@ -50,12 +49,13 @@ def test_elsewhere_the_shell_offers_files() -> None:
 
 @pytest.mark.skipif(not ZSH, reason="no zsh on this machine")
 def test_zsh_takes_the_script() -> None:
-    load = "autoload -U compinit && compinit -D; " + script("zsh")
+    load = f'autoload -U compinit && compinit -D; eval "$({COMMAND} zsh)"'
     said = subprocess.run([ZSH, "-f", "-c", load], capture_output=True, text=True, check=False, timeout=30)
 
     assert (said.returncode, said.stderr) == (0, "")
 
 
-def test_the_command_prints_the_script(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["completion", "zsh"]) == 0
-    assert capsys.readouterr().out.startswith("#compdef mlflow-rest-export\n")
+def test_the_script_of_zsh_can_stand_in_a_folder_of_functions() -> None:
+    said = subprocess.run([*COMMAND.split(), "zsh"], capture_output=True, text=True, check=True, timeout=30)
+
+    assert said.stdout.startswith("#compdef mlflow-rest-export\n")

@@ -120,7 +120,7 @@ def test_a_folder_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
     world.events = [nothing, complete(job, FIRST), complete(job, SECOND)]
 
     assert world.run() == [FIRST, SECOND]
-    assert world.notes.pop() == f"1 of 2 jobs of {RESULTS.name} are done, the others are not there yet"
+    assert world.notes.pop() == f"1 of 2 jobs of {RESULTS.name} are there, the others not yet"
     assert world.notes == [f"there is no launcher job in {tmp_path / 'later'} yet"]
 
 
@@ -210,7 +210,8 @@ def test_with_idle_nothing_else_ends_the_watch(invocation: Path) -> None:
     world = World(invocation.parent, idle=20.0)
     world.events = [nothing, nothing, lambda: shutil.copytree(RESULTS, later)]
 
-    assert len(world.run()) == 4
+    assert len(world.run()) == 5
+    assert world.left() == {later.name: f"2 of 3 jobs of {later.name} are there, the others never came"}
     assert world.now - 1000 == 26.0
 
 
@@ -221,8 +222,34 @@ def test_jobs_without_a_folder_are_waited_for(invocation: Path) -> None:
     world.events = [nothing, nothing, complete(invocation, SECOND)]
 
     assert world.run() == [FIRST, SECOND]
-    note = f"1 of 2 jobs of {invocation.name} are done, the others are not there yet"
-    assert world.notes == [note]
+    assert world.notes == [f"1 of 2 jobs of {invocation.name} are there, the others not yet"]
+
+
+@pytest.mark.parametrize("words", [["--idle", "0"], ["--idle", "0", "--json"]])
+def test_with_idle_a_job_that_never_came_fails_the_command(
+    words: list[str], invocation: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(invocation / SECOND)
+    complete(invocation, FIRST)()
+
+    assert main(["watch", str(invocation), *words, "--tracking-uri", str(tmp_path / "mlruns")]) == 1
+    said = f"failed: {invocation.name}: 1 of 2 jobs of {invocation.name} are there, the others never came"
+    assert said in capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize("uri", ["htp://x", "https://nope:99999", "databricks", "http://"])
+def test_an_address_that_makes_no_sense_ends_the_command_before_it_waits(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("DATABRICKS_HOST", "DATABRICKS_CONFIG_FILE", "DATABRICKS_CONFIG_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert main(["watch", str(tmp_path / "later"), "--json", "--tracking-uri", uri]) == 2
+
+    said = capsys.readouterr()
+    assert said.err.startswith("mlflow-rest-export: ")
+    assert json.loads(said.out)["success"] is False
 
 
 @pytest.mark.parametrize("place", ["nowhere", "a file", "results of another tool"])

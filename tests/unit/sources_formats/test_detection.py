@@ -147,7 +147,7 @@ def test_a_folder_without_results_says_so_in_one_line(tmp_path: Path) -> None:
     (said,) = reasons(tmp_path)
     assert said.startswith(f"{tmp_path}: no result of a known format in it (looked for ")
     assert "lm-eval" in said
-    assert "table" not in said
+    assert said.endswith("junit; for tables say --format table)")
 
 
 def test_tables_in_a_folder_are_read_when_the_format_is_named(tmp_path: Path) -> None:
