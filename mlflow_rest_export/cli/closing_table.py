@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 
-HEAD = ("run", "outcome", "metrics", "files", "size", "changed", "run id")
+HEAD = ("run", "outcome", "metrics", "files", "size", "changed", "url")
 _NUMBERS = frozenset({"metrics", "files", "size", "changed"})
 
 
@@ -38,7 +38,7 @@ def size(count: float) -> str:
 
 def _row(result: RunResult) -> tuple[str, ...]:
     if result.outcome is Outcome.FAILED:
-        return (result.label, result.outcome.value, "", "", "", "", result.run_id)
+        return (result.label, result.outcome.value, "", "", "", "", result.run_url)
     return (
         result.label,
         result.outcome.value,
@@ -46,5 +46,5 @@ def _row(result: RunResult) -> tuple[str, ...]:
         str(result.artifacts),
         size(result.bytes),
         str(len(result.adjustments)),
-        result.run_id,
+        result.run_url,
     )

@@ -143,7 +143,7 @@ def test_the_closing_table_has_a_row_for_each_run() -> None:
     good = RunResult(
         label="8abcd123.0",
         outcome=Outcome.EXPORTED,
-        run_id="r1",
+        run_url="http://m/#/1",
         metrics=12,
         artifacts=5,
         bytes=14_600,
@@ -152,8 +152,8 @@ def test_the_closing_table_has_a_row_for_each_run() -> None:
     bad = RunResult(label="8abcd123.10", outcome=Outcome.FAILED, error=NoAnswer("x", may_have_arrived=False))
 
     assert list(table([good, bad])) == [
-        "run          outcome   metrics  files     size  changed  run id",
-        "8abcd123.0   exported       12      5  14.6 kB        1  r1",
+        "run          outcome   metrics  files     size  changed  url",
+        "8abcd123.0   exported       12      5  14.6 kB        1  http://m/#/1",
         "8abcd123.10  failed",
     ]
     assert list(table([])) == []
@@ -164,6 +164,6 @@ def test_the_last_line_stays_the_address(tmp_path: Path, capsys: pytest.CaptureF
     main(words)
 
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["run", "outcome", "metrics", "files", "size", "changed", "run", "id"]
+    assert lines[0].split() == ["run", "outcome", "metrics", "files", "size", "changed", "url"]
     assert [line.split()[1] for line in lines[1:-1]] == ["exported", "exported"]
     assert lines[-1].startswith(f"file://{tmp_path}/mlruns/")
