@@ -184,6 +184,21 @@ def test_a_point_that_a_store_holds_twice_is_found_by_verify_and_then_told(
     assert left(mended) == [(f"metric {metrics[0].key}", SPOILT)]
 
 
+def test_a_point_that_a_store_holds_twice_is_found_whatever_its_time(folder: Folder) -> None:
+    points = curve([0.9, 0.8])[::-1]
+    exported(folder, a_record(metrics=points))
+    run = folder.run()
+    path = folder.root / run.experiment_id / run.run_id / "metrics" / "loss"
+    path.write_text(path.read_text() * 2)
+
+    (found,) = folder.export(
+        a_record(metrics=[replace(point, timestamp=point.timestamp + 7) for point in points])
+    )
+
+    assert f"metric loss: {SPOILT}" in str(found.error)
+    assert "lacks" not in str(found.error)
+
+
 def test_without_a_receipt_nothing_is_anybodys_leftover(folder: Folder) -> None:
     silent = replace(WISHES, log_artifacts=False)
     points = [Metric("acc", 0.9, START), Metric("f1", 0.5, START)]

@@ -10,7 +10,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlflow_rest_export.records import Metric
-from mlflow_rest_export.tracking.points import SQL_INFINITY, fingerprint, same_point, same_value, without
+from mlflow_rest_export.tracking.points import (
+    SQL_INFINITY,
+    PointBag,
+    fingerprint,
+    same_point,
+    same_value,
+    without,
+)
 
 ODD = [math.nan, math.inf, -math.inf, SQL_INFINITY, -SQL_INFINITY, -0.0, 0.0, -1.0, -2.0, 1.0, 2.0**61]
 NUMBERS = st.sampled_from(ODD) | st.floats()
@@ -67,3 +74,15 @@ def test_what_is_stored_is_left_out_and_the_rest_keeps_its_order(
     ]
 
     assert [repr(point) for point in rest] == [repr(point) for point in expected]
+
+
+def test_a_bag_gives_each_fingerprint_as_often_as_it_was_put_in_however_many_there_are() -> None:
+    bag = PointBag()
+    for value in range(2, 3000):
+        for _ in range(value % 3 + 1):
+            bag.add(value)
+
+    taken = [sum(bag.take(value) for _ in range(5)) for value in range(2, 3000)]
+
+    assert taken == [value % 3 + 1 for value in range(2, 3000)]
+    assert (bag.total, bag.take(5000)) == (0, False)
