@@ -6,6 +6,7 @@ Facts: databricks-sdk 0.156 (``config.py``). Reads one file; asks nobody.
 from __future__ import annotations
 
 import configparser
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -176,7 +177,7 @@ def normal_host(host: str, whose: str) -> str:
         name, port = parts.hostname, parts.port
     except ValueError:
         name = port = None
-    if not name or parts.scheme not in {"http", "https"}:
+    if not name or parts.scheme not in {"http", "https"} or re.search(r"[\[\]\s]", name):
         raise SettingsError(
             f"{whose} is no address such as https://adb-1234567890123456.7.azuredatabricks.net"
         )

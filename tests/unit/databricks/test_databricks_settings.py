@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlflow_rest_export.errors import SettingsError
@@ -205,6 +205,7 @@ def test_a_host_that_is_none_is_an_error_that_says_whose_and_quotes_nothing(
 
 
 @given(st.text(alphabet="aB./?-@:[]5", max_size=40) | st.text())
+@example("[@]")
 def test_whatever_is_given_as_a_host_is_an_address_without_a_user_or_a_settings_error(text: str) -> None:
     try:
         host = normal_host(text, "it")
