@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
@@ -92,6 +93,21 @@ class StoredRuns:
         wrong += [f"tag {key}" for key, value in record.tags.items() if tag_of(run, key) != value]
         wrong += self._wrong_metrics(run, record, before)
         return wrong + self._wrong_files(run, run_id, record)
+
+    def faults_of_a_race(self, records: Sequence[RunRecord], answers: Sequence[Any]) -> list[str]:
+        """Say in what the experiment differs from one whole run a record, and who told something else.
+
+        Args:
+            records: what every racer exported.
+            answers: what each of them told of its runs, as JSON.
+        """
+        told = [run for answer in answers for run in answer]
+        wrong = [f"{record.label}: {what}" for record in records for what in self.faults(record)]
+        wrong += [str(run["error"]) for run in told if run["error"]]
+        ids, runs = {run["run_id"] for run in told}, self.runs()
+        if not len(ids) == len(runs) == len(records):
+            wrong.append(f"{len(ids)} run ids told, {len(runs)} runs there")
+        return wrong
 
     def _wrong_metrics(self, run: dict[str, Any], record: RunRecord, before: RunRecord | None) -> list[str]:
         wanted = _by_key(record)

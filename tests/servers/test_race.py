@@ -51,12 +51,7 @@ def test_processes_that_export_the_same_at_once_leave_one_run_a_job(
             process.order(uri=busy.url, experiment=name, folder=str(tmp_path), names=NAMES)
         answers = [process.answer() for process in processes]
         store = StoredRuns(busy, name)
-        found = [f"{one.label}: {what}" for one in records for what in store.faults(one)]
-        found += [str(run["error"]) for answer in answers for run in answer if run["error"]]
-        ids = {run["run_id"] for answer in answers for run in answer}
-        if len(ids) != len(NAMES) or len(store.runs()) != len(NAMES):
-            found.append(f"{len(ids)} run ids told, {len(store.runs())} runs there")
-        if found:
+        if found := store.faults_of_a_race(records, answers):
             wrong[number] = found
 
     tally.add(f"races of {PROCESSES}, MLflow {server.kind}", rounds, len(wrong))
