@@ -54,8 +54,10 @@ def _workshop(experiment: Path) -> Iterator[Path]:
     shared = experiment / layout.CREATING
     folder = shared / f"{atomic_files.UNFINISHED}{uuid.uuid4().hex}"
     while not folder.exists():
-        shared.mkdir(exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):  # another writer removed ``shared`` in between
+        # Other writers make and remove ``shared`` meanwhile, even between the two looks of exist_ok=True.
+        with contextlib.suppress(FileExistsError):
+            shared.mkdir()
+        with contextlib.suppress(FileNotFoundError):
             folder.mkdir()
     try:
         yield folder

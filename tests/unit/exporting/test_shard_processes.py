@@ -37,12 +37,9 @@ def start(backlog: Path, store: Path, shard: str, variables: Mapping[str, str]) 
 
 def outcomes(processes: list[subprocess.Popen[str]]) -> list[tuple[str, str]]:
     """Wait for all processes, and give key and outcome of every run that one of them handled."""
-    found = []
-    for process in processes:
-        said, _ = process.communicate(timeout=120)
-        assert process.returncode == 0
-        found += [(run["key"], run["outcome"]) for run in json.loads(said)["runs"]]
-    return found
+    answers = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes)
+    return [(run["key"], run["outcome"]) for said in answers for run in json.loads(said)["runs"]]
 
 
 def stored(store: Path) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,10 @@ from mlruns_stores import START, a_run, finish, records, store
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.errors import ParamConflict
+from mlflow_rest_export.mlruns_layout import CREATING
 from mlflow_rest_export.records import Lookup, Metric
+from mlflow_rest_export.tracking.protocol import NewRun
+from mlflow_rest_export.tracking.run_folders import build
 
 WRITERS = 8
 
@@ -109,6 +113,26 @@ def test_threads_may_share_one_store(tmp_path: Path) -> None:
     assert len(ids) == len(everything) == 4
     assert all(sum(1 for _ in record.metrics) == 50 for record in everything)
     assert all(sum(1 for tag in record.tags if tag.startswith("t")) == 8 for record in everything)
+
+
+def test_a_run_is_made_while_other_writers_make_and_clear_away_the_folder_they_build_in(
+    tmp_path: Path,
+) -> None:
+    done = threading.Event()
+
+    def come_and_go() -> None:
+        while not done.is_set():
+            with contextlib.suppress(OSError):
+                (tmp_path / CREATING).mkdir()
+                (tmp_path / CREATING).rmdir()
+
+    new = NewRun(experiment_id="1", run_name="run", start_time=START, tags={})
+    with ThreadPoolExecutor(1) as others:
+        others.submit(come_and_go)
+        try:
+            assert all(build(tmp_path, str(number), new) for number in range(300))
+        finally:
+            done.set()
 
 
 def test_processes_that_make_the_same_experiment_have_one(tmp_path: Path) -> None:
