@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from mlflow_rest_export.errors import ExportError, Interrupted, NoAnswer, TrackingError
+from mlflow_rest_export.exporting.flow import Flow, Step
 from mlflow_rest_export.exporting.jobs import Job
 from mlflow_rest_export.exporting.outcomes import Outcome
 from mlflow_rest_export.network.conduct import Conduct
@@ -17,7 +18,6 @@ from mlflow_rest_export.network.conduct import Conduct
 _log = logging.getLogger("mlflow_rest_export")
 _T = TypeVar("_T")
 _R = TypeVar("_R")
-Step = Callable[[Job], None]
 _END = object()
 PATIENCE_FOR_THE_REST = 2.0
 """Seconds that steps under way get to notice a signal."""
@@ -54,6 +54,27 @@ class Crew:
     def all(self, steps: Iterable[tuple[Job, Step]]) -> None:
         """Do several steps, of one job or of many, in any order; returns when all are done."""
         self._share(steps, lambda one: self._guarded(*one))
+
+    def flow(self, jobs: Iterable[Job], begin: Callable[[Job], Iterable[Step]], end: Step) -> None:
+        """Take every job through ``begin``, the steps that it gives and ``end``, while others are elsewhere.
+
+        So heavy requests of one job share the server and the line with light ones of another.
+
+        Raises:
+            Interrupted: a signal came.
+        """
+        steps = Flow(jobs, begin, end)
+
+        def one(item: tuple[Job, Step]) -> None:
+            job, step = item
+            try:
+                self._guarded(job, step)
+            except BaseException:
+                steps.give_up()
+                raise
+            steps.done(job)
+
+        self._share(steps, one)
 
     def spread(self, do: Callable[[_T], _R], items: Iterable[_T], /) -> list[_R]:
         """Do one thing for each item; gives the results in their order. Never to be called by a worker.

@@ -1,7 +1,7 @@
 """The only place that knows the order of an export.
 
-Runs are handled in waves. Each step is done for all open runs of a wave before the next begins, in parallel:
-plan, place (find or create the run), values, files, receipt with final status.
+Runs are handled in waves. A wave is planned and placed (each run found or created) together; from there each
+run goes its own way, in parallel: values, files, receipt with final status.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from mlflow_rest_export.exporting import filling, verify
 from mlflow_rest_export.exporting.crew import Crew
 from mlflow_rest_export.exporting.experiments import Experiments
 from mlflow_rest_export.exporting.file_facts import facts_of
+from mlflow_rest_export.exporting.flow import Step
 from mlflow_rest_export.exporting.heartbeat import Heartbeat
 from mlflow_rest_export.exporting.jobs import Job
 from mlflow_rest_export.exporting.joining import Joiner
@@ -132,9 +133,7 @@ class Exporter:
                 self.repeats.take(job)
         for generation in parents_first(job for job in jobs if job.is_open):
             placing.place(generation)
-            crew.each(_ours(generation), partial(self._values, placing))
-        self._files(_ours(jobs), crew, placing)
-        crew.each(_ours(jobs), partial(self._finish, placing))
+        crew.flow(_ours(jobs), partial(self._begin, placing), partial(self._finish, placing))
         # Only now is anybody waited for: whoever waits with work of his own undone may be waited for himself.
         crew.each(jobs, partial(self._late, placing))
         crew.each(jobs, partial(self._verify, placing), of=Outcome.UNCHANGED)
@@ -144,6 +143,11 @@ class Exporter:
     def _plan(self, job: Job) -> None:
         limits = self.tracking.limits()
         job.plan = plan.build(job.record, facts_of(job.record), self.wishes(job.record), limits)
+
+    def _begin(self, placing: Placing, job: Job) -> list[Step]:
+        """Write a run's values; gives the steps that send its files, whichever worker takes them."""
+        self._values(placing, job)
+        return [partial(self._send, placing, file) for file in self._chosen(job)]
 
     def _values(self, placing: Placing, job: Job) -> None:
         if not placing.holds(job):
@@ -166,19 +170,12 @@ class Exporter:
         """Wait for the one who is at work on the run, and complete it should he be gone."""
         for _ in range(ROUNDS):
             placing.wait(job)
-            self._values(placing, job)
-            for file in self._chosen(job):
-                self._send(placing, file, job)
+            for send in self._begin(placing, job):
+                send(job)
             self._finish(placing, job)
             if not job.is_open:
                 return
         raise lost_too_often(job)
-
-    def _files(self, jobs: Sequence[Job], crew: Crew, placing: Placing) -> None:
-        """Send the files of all runs, spread over all workers whatever run they belong to."""
-        chosen: list[tuple[Job, FileFacts]] = []
-        crew.each(jobs, lambda job: chosen.extend([(job, file) for file in self._chosen(job)]))
-        crew.all((job, partial(self._send, placing, file)) for job, file in chosen)
 
     def _chosen(self, job: Job) -> list[FileFacts]:
         """Choose the files to send, and tell whoever wants to know before."""

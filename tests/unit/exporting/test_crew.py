@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import pytest
 from clocks import Clock, Waits, conduct_of
@@ -12,6 +13,7 @@ from folder_exports import a_record
 
 from mlflow_rest_export.errors import ApiError, Interrupted, NoAnswer, PlanError
 from mlflow_rest_export.exporting.crew import Crew
+from mlflow_rest_export.exporting.flow import Step
 from mlflow_rest_export.exporting.jobs import Job
 from mlflow_rest_export.exporting.outcomes import Outcome
 
@@ -152,3 +154,91 @@ def test_no_more_items_are_taken_than_there_are_workers() -> None:
 
     assert len(done) == 500
     assert max(ahead) <= 2
+
+
+@dataclass
+class Course:
+    """Jobs with some steps each between their first and their last, and what was done of them."""
+
+    steps: Step
+    log: list[str] = field(default_factory=list)
+
+    def begin(self, job: Job) -> list[Step]:
+        self.log.append(f"begin {job.record.label}")
+        return [self._step] * 4
+
+    def end(self, job: Job) -> None:
+        self.log.append(f"end {job.record.label}")
+
+    def _step(self, job: Job) -> None:
+        self.steps(job)
+        self.log.append(f"step {job.record.label}")
+
+    def run(self, jobs: list[Job], *, workers: int) -> list[str]:
+        with ThreadPoolExecutor(workers) as pool:
+            crew_of(pool, workers).flow(jobs, self.begin, self.end)
+        return self.log
+
+
+@pytest.mark.parametrize("workers", [1, 3, 8])
+def test_a_job_ends_when_all_its_steps_are_done(workers: int) -> None:
+    jobs = Scene(jobs=20).jobs
+
+    log = Course(lambda _: None).run(jobs, workers=workers)
+
+    for job in jobs:
+        name = job.record.label
+        its = [line.split()[0] for line in log if line.split()[1] == name]
+        assert its == ["begin", *["step"] * 4, "end"]
+
+
+def test_a_job_that_was_begun_is_ended_before_the_next_one() -> None:
+    log = Course(lambda _: None).run(Scene(jobs=2).jobs, workers=1)
+
+    assert log.index("end 0") < log.index("begin 1")
+
+
+def test_the_steps_of_one_job_are_done_by_all_workers() -> None:
+    meeting = threading.Barrier(4, timeout=20)
+
+    log = Course(lambda _: meeting.wait()).run(Scene(jobs=1).jobs, workers=4)  # type: ignore[arg-type,return-value]
+
+    assert log[-1] == "end 0"
+
+
+def test_a_job_without_steps_is_ended_too() -> None:
+    course = Course(lambda _: None)
+    with ThreadPoolExecutor(2) as pool:
+        crew_of(pool, 2).flow(Scene(jobs=3).jobs, lambda _: [], course.end)
+
+    assert sorted(course.log) == ["end 0", "end 1", "end 2"]
+
+
+def test_a_job_with_a_failed_step_is_not_ended() -> None:
+    def fail(job: Job) -> None:
+        if job.record.label == "1":
+            raise PlanError("no")
+
+    jobs = Scene(jobs=3).jobs
+
+    log = Course(fail).run(jobs, workers=2)
+
+    assert {line for line in log if line.startswith("end")} == {"end 0", "end 2"}
+    assert [job.outcome for job in jobs] == [None, Outcome.FAILED, None]
+
+
+@pytest.mark.parametrize("broken", [Interrupted("stopped by a signal"), KeyboardInterrupt()])
+def test_a_job_whose_step_was_broken_off_is_not_ended(broken: BaseException) -> None:
+    others_wait = threading.Event()
+
+    def break_off(_: Job) -> None:
+        if not others_wait.is_set():
+            others_wait.set()
+            raise broken
+
+    course = Course(break_off)
+
+    with pytest.raises(type(broken)):
+        course.run(Scene(jobs=1).jobs, workers=3)
+
+    assert "end 0" not in course.log
