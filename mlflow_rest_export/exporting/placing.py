@@ -47,6 +47,8 @@ class Placing:
     """Experiment and key -> id of every run placed in this export, for their children."""
     _anywhere: dict[str, str] = field(default_factory=dict, init=False)
     """Key -> id of a run placed in this export, for children in other experiments."""
+    _looked: set[str] = field(default_factory=set, init=False)
+    """Experiments whose runs were looked at, or need not be."""
 
     def place(self, jobs: Sequence[Job]) -> None:
         """Place jobs of which none is the parent of another, asking for all of them together."""
@@ -134,7 +136,7 @@ class Placing:
         for name in dict.fromkeys(job.planned().experiment for job in jobs if job.is_open):
             group = [job for job in jobs if job.is_open and job.planned().experiment == name]
             try:
-                known = self._search(*group, each=self.crew.spread)
+                known = self._look(name, group)
             except Interrupted:
                 raise
             except ExportError as error:
@@ -142,6 +144,15 @@ class Placing:
                     self.crew.give_up(job, error)
             else:
                 self.crew.all((job, partial(_apply, decide, known)) for job in group)
+
+    def _look(self, name: str, jobs: Sequence[Job]) -> RunsByIdentity:
+        """Search for a family of runs, but for the first time in an experiment that was made just now.
+
+        Whoever creates runs there meanwhile is met in the election, as anywhere.
+        """
+        is_first, is_new = name not in self._looked, self._experiment(jobs[0]).is_new
+        self._looked.add(name)
+        return RunsByIdentity([]) if is_first and is_new else self._search(*jobs, each=self.crew.spread)
 
     def _search(self, *jobs: Job, each: Each = map) -> RunsByIdentity:
         lookups = merged(job.planned() for job in jobs)

@@ -23,6 +23,8 @@ class Experiment:
     deleted: bool = False
     adjustments: tuple[Adjustment, ...] = ()
     """What became of the name that was asked for (a host with rules of its own may change it)."""
+    is_new: bool = False
+    """Whether this very call made it, so that no earlier export can have put anything in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

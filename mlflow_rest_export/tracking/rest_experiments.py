@@ -44,7 +44,7 @@ class Experiments(RestCalls):
             if found is None:
                 raise
             return found
-        return Experiment(made.experiment_id, name, adjustments=adjustments)
+        return Experiment(made.experiment_id, name, adjustments=adjustments, is_new=True)
 
     def get_experiment(self, experiment_id: str) -> Experiment:
         """Read an experiment."""
