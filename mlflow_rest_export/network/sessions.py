@@ -8,6 +8,8 @@ from typing import Any
 
 import requests
 
+from mlflow_rest_export.network.quick_answers import QuickAdapter
+
 
 class QuickSession(requests.Session):
     """A session that looks for proxies and certificates once a host, not twice a request.
@@ -23,6 +25,8 @@ class QuickSession(requests.Session):
         self.headers.update(headers)
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.trust_env = False
+        for prefix in ("http://", "https://"):
+            self.mount(prefix, QuickAdapter())
         self._found: dict[tuple[str, object], Any] = {}
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:  # noqa: ANN401  # as inherited
