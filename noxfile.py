@@ -339,11 +339,14 @@ def race(session: nox.Session) -> None:
 def record(session: nox.Session) -> None:
     """Record fixtures/oss anew from real servers."""
     _install(session)
+    harness = os.pathsep.join(("tests", "tests/servers"))
     for version, found in map(_server_environment, session.posargs or SQL):
         if isinstance(found, str):
             _missing(session, found)
         else:
-            session.run("python", "tests/record/record.py", version, str(found))
+            session.run(
+                "python", "tests/record/record.py", version, str(found), env={"PYTHONPATH": harness}
+            )
 
 
 FUZZED = next((FOUND[version] for version in ("3.12", "3.13", "3.11") if version in FOUND), None)

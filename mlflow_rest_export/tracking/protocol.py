@@ -23,7 +23,7 @@ class Experiment:
     deleted: bool = False
     adjustments: tuple[Adjustment, ...] = ()
     """What became of the name that was asked for (a host with rules of its own may change it)."""
-    is_new: bool = False
+    is_new: bool = field(default=False, compare=False)
     """Whether this very call made it, so that no earlier export can have put anything in it."""
 
 
