@@ -344,9 +344,7 @@ def record(session: nox.Session) -> None:
         if isinstance(found, str):
             _missing(session, found)
         else:
-            session.run(
-                "python", "tests/record/record.py", version, str(found), env={"PYTHONPATH": harness}
-            )
+            session.run("python", "tests/record/record.py", version, str(found), env={"PYTHONPATH": harness})
 
 
 FUZZED = next((FOUND[version] for version in ("3.12", "3.13", "3.11") if version in FOUND), None)
