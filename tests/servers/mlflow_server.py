@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -112,6 +113,12 @@ class MlflowServer:
         _signal_group(self._process.pid, signal.SIGKILL)
         self._process.wait(STOP_TIMEOUT)
         self._process = None
+
+    def forget(self) -> None:
+        """Throw away what a file store holds: with each request it reads all the experiments there are."""
+        for folder in (self.folder / "mlruns").iterdir() if self.variant.files else ():
+            if folder.name not in {"0", ".trash"}:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def log_tail(self) -> str:
         """Give the end of the log without what went well."""

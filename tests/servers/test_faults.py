@@ -75,6 +75,7 @@ class Sweep:
         self.cases += 1
         if wrong:
             self.wrong[f"{case}, at first {[(one.outcome.value, str(one.error)) for one in first]}"] = wrong
+        self.server.forget()
 
     def _wrong_in(self, store: StoredRuns) -> list[str]:
         wrong = [what for one in self.wanted for what in store.faults(one, before=self.before)]
