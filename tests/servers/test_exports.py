@@ -37,14 +37,18 @@ def paths(proxy: FaultProxy) -> list[str]:
     return [f"{seen.method} {kind}" for seen, kind in zip(proxy.seen, kinds, strict=True)]
 
 
-def test_a_new_job_with_five_files_costs_nine_requests_and_a_call_five_more(
-    server: MlflowServer, proxy: FaultProxy, experiment: str, tmp_path: Path
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_new_job_with_five_files_costs_nine_requests_and_a_call_four_more(
+    server: MlflowServer, proxy: FaultProxy, experiment: str, tmp_path: Path, *, is_new: bool
 ) -> None:
     wanted = record(tmp_path)
+    if not is_new:
+        exported(server.url, experiment, record(tmp_path, name="another job"))
 
     assert exported(proxy.url, experiment, wanted).outcome is Outcome.EXPORTED
 
-    call = ["GET version", "GET experiments/get-by-name", "POST experiments/create", "POST runs/search"]
+    call = ["GET version", "GET experiments/get-by-name"]
+    call += ["POST experiments/create" if is_new else "POST runs/search"]  # nothing is in a new experiment
     job = ["POST runs/create", "POST runs/search", "POST runs/log-batch"]
     assert paths(proxy) == [*call, *job, *["PUT artifact"] * 6, "POST runs/update"]
     assert StoredRuns(server, experiment).faults(wanted) == []
@@ -58,7 +62,7 @@ def test_a_dataset_input_costs_one_request_more_where_servers_know_them(
     exported(proxy.url, experiment, wanted)
 
     known = server.release >= (2, 4)
-    assert len(proxy.seen) == 5 + 9 + known
+    assert len(proxy.seen) == 4 + 9 + known
     assert paths(proxy).count("POST runs/log-inputs") == known
 
 
@@ -72,7 +76,7 @@ def test_several_jobs_share_what_a_call_costs(
 
     exported(proxy.url, experiment, *records)
 
-    assert len(proxy.seen) == 5 + 3 * 9
+    assert len(proxy.seen) == 4 + 3 * 9
     assert [StoredRuns(server, experiment).faults(one) for one in records] == [[], [], []]
 
 

@@ -144,7 +144,7 @@ def test_one_good_job_costs_what_the_design_says(
     assert len(uploads) == files + 1
     datasets = [seen for seen in proxy.seen if seen.path.endswith("/runs/log-inputs")]
     assert len(datasets) == (server.release >= (2, 4))
-    assert len(proxy.seen) == 9 + len(datasets) + 5
+    assert len(proxy.seen) == 9 + len(datasets) + 4
 
 
 def test_a_good_export_ends_in_the_address_of_the_run_and_a_clean_stdout(
