@@ -51,7 +51,7 @@ def test_a_kill_at_any_request_leaves_what_the_next_export_completes(
                 found = _wrong_after_a_kill(
                     way, proxy, f"{experiment} {case}", tmp_path, number=number, after=after
                 )
-                cases += 1
+                cases += found is not None
                 if found:
                     wrong[case] = found
 
@@ -61,8 +61,11 @@ def test_a_kill_at_any_request_leaves_what_the_next_export_completes(
 
 def _wrong_after_a_kill(
     way: Way, proxy: FaultProxy, experiment: str, folder: Path, *, number: int, after: bool
-) -> list[str]:
-    """Kill an export at one request, export again, and say what is wrong then."""
+) -> list[str] | None:
+    """Kill an export at one request, export again, and say what is wrong then.
+
+    None when there was no such request: how many workers try a way that is closed depends on their timing.
+    """
     way.forget()
     with exporting_processes(1) as (process,):
         killer = Killer(process, number)
@@ -72,6 +75,8 @@ def _wrong_after_a_kill(
     proxy.before = proxy.after = None
     for each in way.proxies:
         each.settle()
+    if not died and len(proxy.seen) < number:
+        return None
     wrong = [] if died else ["the process was not killed"]
     records = invocation(folder, *NAMES, large=way.large)
     results = way.attempt(experiment).export(*records)
