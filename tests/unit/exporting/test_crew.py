@@ -201,7 +201,7 @@ def test_a_job_that_was_begun_is_ended_before_the_next_one() -> None:
 def test_the_steps_of_one_job_are_done_by_all_workers() -> None:
     meeting = threading.Barrier(4, timeout=20)
 
-    log = Course(lambda _: meeting.wait()).run(Scene(jobs=1).jobs, workers=4)  # type: ignore[arg-type,return-value]
+    log = Course(lambda _: meeting.wait()).run(Scene(jobs=1).jobs, workers=4)  # type: ignore[arg-type]
 
     assert log[-1] == "end 0"
 

@@ -24,11 +24,15 @@ def test_answers_are_acknowledged_at_once_on_a_connection_in_use(*, secure: bool
     if secure:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost").configure_cert(context)
-    with serving(GOOD, tls=context) as server, authority.cert_pem.tempfile() as bundle:
-        session = QuickSession({})
+    with (
+        serving(GOOD, tls=context) as server,
+        authority.cert_pem.tempfile() as bundle,
+        QuickSession({}) as session,
+    ):
         for _ in range(5):  # by then Linux takes it for a talk and puts acknowledgements off
             session.get(server.url, verify=bundle)
 
         with contextlib.closing(session.get(server.url, verify=bundle, stream=True)) as answer:
-            connection = answer.raw.connection.sock
-            assert connection.getsockopt(socket.IPPROTO_TCP, QUICKACK) == 1
+            assert answer.raw.connection is not None
+            assert QUICKACK is not None
+            assert answer.raw.connection.sock.getsockopt(socket.IPPROTO_TCP, QUICKACK) == 1
