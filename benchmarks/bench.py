@@ -9,7 +9,7 @@ from pathlib import Path
 
 from environments import HERE, Environments
 from measuring import Command
-from servers import FaultProxy, MlflowServer, server
+from servers import MlflowServer, far, server
 
 PEERS = HERE / "peers"
 Found = dict[str, object]
@@ -42,8 +42,8 @@ class Bench:
             if not delay:
                 yield running, running.url
                 return
-            with FaultProxy(running.port, delay=delay) as proxy:
-                yield running, proxy.url
+            with far(self.environments, running, delay) as url:
+                yield running, url
 
     def ours(self, root: Path, ids: list[str], url: str, experiment: str, *more: str) -> Command:
         """Give the command of an export of ours."""

@@ -77,6 +77,11 @@ def jobs(bench: Bench, count: int, *, delay: float = 0.0) -> Found:
         "nemo-evaluator-launcher": Work(lambda uri, name: bench.theirs(root, ids, uri, name), least),
         "bare requests": Work(lambda uri, name: bench.peer("bare_jobs", uri, name, folder), least),
     }
+    if delay:
+        more = ("--workers", "16")
+        works[" ".join(("mlflow-rest-export", *more))] = Work(
+            lambda uri, name: bench.ours(root, ids, uri, name, *more), least
+        )
     with bench.far_server(delay) as (running, url):
         found = _compared(f"{count} new jobs, {where}", url, running, bench.rounds, works)
     return {**found, "count": count}

@@ -1,17 +1,18 @@
-"""The real server, and the proxy that makes it far away; both are those of the tests."""
+"""The real server, which is that of the tests, and the link that makes it far away."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from environments import MLFLOW, PROJECT, Environments
+from environments import HERE, MLFLOW, PROJECT, Environments
 
 sys.path.insert(0, str(PROJECT / "tests/servers"))
-from fault_proxy import FaultProxy  # from the tests
+from fault_proxy import FaultProxy  # from the tests, it counts requests
 from mlflow_server import MlflowServer, Variant  # the same
 
 ROUND_TRIP = 0.05
@@ -32,6 +33,19 @@ def server(environments: Environments, folder: Path) -> Iterator[MlflowServer]:
         shutil.rmtree(folder / "artifacts", ignore_errors=True)
 
 
+@contextlib.contextmanager
+def far(environments: Environments, running: MlflowServer, round_trip: float) -> Iterator[str]:
+    """Lay a link of so many seconds to a server; give the address at its near end."""
+    python = environments.tool("ours")
+    command = [python, str(HERE / "far_link.py"), str(running.port), str(round_trip)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as link:
+        try:
+            assert link.stdout is not None
+            yield f"http://127.0.0.1:{int(link.stdout.readline())}"
+        finally:
+            link.terminate()
+
+
 def drop_artifacts(running: MlflowServer) -> None:
     """Throw away what was uploaded, so that the disk does not fill up."""
     artifacts = running.folder / "artifacts"
@@ -39,4 +53,4 @@ def drop_artifacts(running: MlflowServer) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-__all__ = ["ROUND_TRIP", "FaultProxy", "MlflowServer", "drop_artifacts", "server"]
+__all__ = ["ROUND_TRIP", "FaultProxy", "MlflowServer", "drop_artifacts", "far", "server"]

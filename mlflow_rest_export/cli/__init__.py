@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,9 @@ from mlflow_rest_export.cli.arguments import Misuse, parser
 
 def run() -> None:
     """Entry point of the console script."""
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    gc.freeze()  # else the interpreter looks through all there is before it ends, which takes it 45 ms
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str]) -> int:

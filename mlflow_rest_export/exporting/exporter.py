@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -105,10 +105,19 @@ class Exporter:
                 ),
                 skip_existing=self.habits.skip_existing,
             )
-            for wave in _waves(records, self.habits):
+            for wave in _waves(self._asking_early(records, pool), self.habits):
                 yield from self._wave(wave, crew, placing, heart)
                 wave.clear()  # before the next one is read
                 heart.jobs = ()
+
+    def _asking_early(
+        self, records: Iterable[RunRecord | Unreadable], pool: Executor
+    ) -> Iterator[RunRecord | Unreadable]:
+        """Give the records, and ask the server for its version while the later ones are being read."""
+        for number, record in enumerate(records):
+            if not number and self.habits.workers > 1:  # a lone worker would ask twice should it fail
+                pool.submit(self.tracking.limits)  # a failure is that of those who wait for it
+            yield record
 
     def _wave(
         self, records: Sequence[RunRecord | Unreadable], crew: Crew, placing: Placing, heart: Heartbeat

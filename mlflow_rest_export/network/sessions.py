@@ -7,8 +7,7 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
-
-from mlflow_rest_export.network.quick_answers import QuickAdapter
+from requests.adapters import HTTPAdapter
 
 
 class QuickSession(requests.Session):
@@ -18,15 +17,16 @@ class QuickSession(requests.Session):
 
     Args:
         headers: sent with every request.
+        connections: opens them and keeps them; may be shared with sessions of other threads.
     """
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
+    def __init__(self, headers: Mapping[str, str], connections: HTTPAdapter) -> None:
         super().__init__()
         self.headers.update(headers)
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.trust_env = False
         for prefix in ("http://", "https://"):
-            self.mount(prefix, QuickAdapter())
+            self.mount(prefix, connections)
         self._found: dict[tuple[str, object], Any] = {}
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:  # noqa: ANN401  # as inherited

@@ -25,6 +25,7 @@ from mlflow_rest_export.network.failures import host_of, no_answer
 from mlflow_rest_export.network.header_values import UNFIT
 from mlflow_rest_export.network.insisting import wait_or_give_up
 from mlflow_rest_export.network.pace import Spacing
+from mlflow_rest_export.network.quick_connections import QuickAdapter
 from mlflow_rest_export.network.sessions import QuickSession
 from mlflow_rest_export.network.streamed import Streamed
 from mlflow_rest_export.network.tls import Tls
@@ -32,6 +33,8 @@ from mlflow_rest_export.redaction import protect_logs, without_secrets
 
 _log = logging.getLogger("mlflow_rest_export")
 _T = TypeVar("_T")
+CONNECTIONS = 256
+"""To one host, kept open at the most; as many are in use at once as there are workers."""
 
 
 class Transport:
@@ -60,6 +63,7 @@ class Transport:
         self._tls = tls or Tls()
         self._headers = {"Accept-Encoding": "identity", **(headers or {})}
         self._spacing = Spacing(rates or {}, clock=time.monotonic)
+        self._connections = QuickAdapter(pool_maxsize=CONNECTIONS)
         self._of_thread = threading.local()
 
     def aside(self, *, seconds: float) -> Transport:
@@ -201,10 +205,10 @@ class Transport:
         return Streamed(call.content, start, end, self.conduct, call.farthest)
 
     def _session(self) -> requests.Session:
-        """One session a thread: connections are kept alive, and nothing is shared that is not made for it."""
+        """One session a thread; the connections are everybody's, so that none is opened while one is free."""
         session: requests.Session | None = getattr(self._of_thread, "session", None)
         if session is None:
-            session = self._of_thread.session = QuickSession(self._headers)
+            session = self._of_thread.session = QuickSession(self._headers, self._connections)
         return session
 
 

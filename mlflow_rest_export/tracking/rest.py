@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 
 from mlflow_rest_export import limits as server_limits
 from mlflow_rest_export import mlflow_tags
@@ -41,18 +42,35 @@ class RestTracking(Experiments):
     def __init__(self, target: Target, transport: Transport) -> None:
         super().__init__(target, transport)
         self._limits = target.limits
+        self._asked: Future[Limits] | None = None
         self._lock = threading.Lock()
         self._search = RunSearch(self._page_of_runs)
 
     def limits(self) -> Limits:
         """Say what the server accepts, asking for its version once.
 
-        Gateways may hide ``/version`` behind any 4xx; then the limits are those of the oldest servers.
+        Whoever wants to know meanwhile waits for the same answer, or fails with the same error: on a silent
+        server each would spend seconds of its own. Gateways may hide ``/version`` behind any 4xx; then the
+        limits are those of the oldest servers.
         """
-        with self._lock:
-            if self._limits is None:
-                self._limits = server_limits.for_server(server_limits.parse_version(self.version()))
+        if self._limits is not None:
             return self._limits
+        with self._lock:
+            asked, first = self._asked, self._asked is None
+            if asked is None:
+                asked = self._asked = Future()
+        if first:
+            self._ask(asked)
+        return asked.result()
+
+    def _ask(self, asked: Future[Limits]) -> None:
+        try:
+            self._limits = server_limits.for_server(server_limits.parse_version(self.version()))
+        except BaseException as error:  # noqa: BLE001  # raised by whoever wanted to know
+            self._asked = None  # so that who comes later asks again
+            asked.set_exception(error)
+        else:
+            asked.set_result(self._limits)
 
     def version(self) -> str:
         """Give the version that the server tells, "" when it tells none (before 2.1, behind gateways)."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
+import time
+import traceback
 from collections.abc import Callable, Sequence
 
 import pytest
 from clocks import Clock, Waits, conduct_of
-from loopback import Loopback, Reaction, close, reset_after, say, serving
+from loopback import Loopback, Reaction, close, reset_after, say, serving, when
 
 from mlflow_rest_export import marks
 from mlflow_rest_export.connection import Connection
@@ -72,6 +76,41 @@ def test_the_version_is_asked_for_once() -> None:
         tracking.limits()
 
         assert len(server.received) == 1
+
+
+def test_who_asks_for_the_version_meanwhile_shares_its_failure_and_who_comes_later_asks_again() -> None:
+    others: list[threading.Thread] = []
+    failures: list[ApiError] = []
+
+    def ask() -> None:
+        with pytest.raises(ApiError) as failure:
+            tracking.limits()
+        failures.append(failure.value)
+
+    def ask_meanwhile() -> None:
+        others.extend(threading.Thread(target=ask) for _ in range(3))
+        deadline = time.monotonic() + 5
+        for other in others:
+            other.start()
+            while "result" not in names_of_frames(other) and time.monotonic() < deadline:
+                time.sleep(0.001)
+
+    clearly = say(501, "no")
+    with serving(when(ask_meanwhile, clearly), say(200, "3.17.2")) as server:
+        tracking = client(server)
+        ask()
+        for other in others:
+            other.join()
+
+        assert len(server.received) == 1
+        assert failures == failures[:1] * 4
+        assert tracking.limits() == for_server((3, 17, 2))
+
+
+def names_of_frames(thread: threading.Thread) -> list[str]:
+    """Give the functions that a thread is in."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return [found.f_code.co_name for found, _ in traceback.walk_stack(frame)] if frame else []
 
 
 def test_a_server_that_cannot_be_asked_is_not_one_of_the_oldest() -> None:

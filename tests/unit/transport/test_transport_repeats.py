@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import threading
 import time
 
 import pytest
@@ -319,3 +320,14 @@ def test_a_header_that_cannot_be_sent_is_told_at_once() -> None:
         transport.send(call("http://127.0.0.1:1"))
 
     assert waits.seconds == []
+
+
+def test_a_connection_that_is_free_serves_another_thread() -> None:
+    with serving(GOOD) as server:
+        transport = Transport(conduct=conduct_of())
+        for _ in range(3):
+            thread = threading.Thread(target=lambda: transport.send_for_json(call(server.url)))
+            thread.start()
+            thread.join()
+
+        assert (len(server.received), server.connections) == (3, 1)

@@ -1,4 +1,4 @@
-"""Servers that hold an answer's body back until its head is acknowledged."""
+"""What is asked of the kernel for a connection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 import trustme
 from loopback import say, serving
 
-from mlflow_rest_export.network.quick_answers import QUICKACK
+from mlflow_rest_export.network import quick_connections
+from mlflow_rest_export.network.quick_connections import NOTSENT_LOWAT, QUICKACK, WAITING, QuickAdapter
 from mlflow_rest_export.network.sessions import QuickSession
 
 GOOD = say(200, {"fine": True})
@@ -27,7 +28,7 @@ def test_answers_are_acknowledged_at_once_on_a_connection_in_use(*, secure: bool
     with (
         serving(GOOD, tls=context) as server,
         authority.cert_pem.tempfile() as bundle,
-        QuickSession({}) as session,
+        QuickSession({}, QuickAdapter()) as session,
     ):
         for _ in range(5):  # by then Linux takes it for a talk and puts acknowledgements off
             session.get(server.url, verify=bundle)
@@ -36,3 +37,25 @@ def test_answers_are_acknowledged_at_once_on_a_connection_in_use(*, secure: bool
             assert answer.raw.connection is not None
             assert QUICKACK is not None
             assert answer.raw.connection.sock.getsockopt(socket.IPPROTO_TCP, QUICKACK) == 1
+
+
+@pytest.mark.skipif(NOTSENT_LOWAT is None, reason="this kernel cannot be asked for it")
+def test_little_waits_to_be_sent() -> None:
+    with (
+        serving(GOOD) as server,
+        QuickSession({}, QuickAdapter()) as session,
+        contextlib.closing(session.get(server.url, stream=True)) as answer,
+    ):
+        assert answer.raw.connection is not None
+        assert NOTSENT_LOWAT is not None
+        assert answer.raw.connection.sock.getsockopt(socket.IPPROTO_TCP, NOTSENT_LOWAT) == WAITING
+
+
+def test_a_kernel_that_knows_nothing_of_it_gives_an_ordinary_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nobodys = 9999
+    monkeypatch.setattr(quick_connections, "NOTSENT_LOWAT", nobodys)
+    monkeypatch.setattr(quick_connections, "QUICKACK", nobodys)
+    with serving(GOOD) as server, QuickSession({}, QuickAdapter()) as session:
+        assert session.get(server.url).json() == {"fine": True}
