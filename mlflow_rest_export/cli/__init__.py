@@ -15,7 +15,8 @@ from mlflow_rest_export.cli.arguments import Misuse, parser
 def run() -> None:
     """Entry point of the console script."""
     code = main(sys.argv[1:])
-    gc.freeze()  # else the interpreter looks through all there is before it ends, which takes it 45 ms
+    if sys.implementation.name == "cpython":
+        gc.freeze()  # else it looks through all there is before it ends, which takes it 45 ms
     sys.exit(code)
 
 
