@@ -87,7 +87,8 @@ class Exporter:
         Raises:
             Interrupted: after a signal; what was begun is marked and can be completed by the same export.
         """
-        pool = ThreadPoolExecutor(self.habits.workers, thread_name_prefix="export")
+        # One thread more than workers: the early question has it for itself, so that all workers wait for it.
+        pool = ThreadPoolExecutor(self.habits.workers + 1, thread_name_prefix="export")
         heart = Heartbeat(tracking=self.signs or self.tracking, every=self.habits.beat)
         with pool, self.owner.at_work(), heart.beating():
             crew = Crew(
@@ -115,7 +116,7 @@ class Exporter:
     ) -> Iterator[RunRecord | Unreadable]:
         """Give the records, and ask the server for its version while the later ones are being read."""
         for number, record in enumerate(records):
-            if not number and self.habits.workers > 1:  # a lone worker would ask twice should it fail
+            if not number:
                 pool.submit(self.tracking.limits)  # a failure is that of those who wait for it
             yield record
 
