@@ -351,4 +351,4 @@ def test_a_wish_to_stop_ends_even_a_silence(s3: S3) -> None:
         _route(s3.variables, conduct).upload(RUN, "silent", ABC)
 
     s3.proxy.forget()
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20

@@ -256,7 +256,7 @@ def test_an_outage_fails_the_run_within_the_time_that_was_given(capsys: Captured
     began = time.monotonic()
     assert export(ODD, "--timeout", "0.3", uri=f"http://127.0.0.1:{unused_port()}") == 1
 
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert "nothing listens at" in capsys.readouterr().err
 
 
@@ -430,10 +430,10 @@ def test_a_signal_ends_the_export_in_time_and_the_json_tells_what_was_done(
             time.sleep(0.01)
         process.send_signal(number)
         began = time.monotonic()
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
 
     assert process.returncode == code
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     told = json.loads(out)
     assert (told["success"], told["metadata"]["error"]) == (False, "stopped by a signal")
     assert "stopped by a signal after 0 runs" in err
@@ -446,10 +446,10 @@ def test_a_signal_ends_even_an_export_that_hangs_in_a_request() -> None:
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         began = time.monotonic()
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
 
     assert process.returncode == 143
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 15
     assert "stopped by a signal" in err
 
 

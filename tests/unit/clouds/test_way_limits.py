@@ -83,7 +83,7 @@ def test_a_store_that_only_the_server_can_reach_closes_the_way_soon() -> None:
 
     assert raised.value.for_all_files
     assert "canary" not in str(raised.value)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
 
 
 @responses.activate

@@ -291,7 +291,7 @@ def test_a_server_that_takes_requests_and_says_nothing_costs_the_budget_and_no_m
         Transport(conduct=conduct).send(call(server.url))
 
     assert end.value.may_have_arrived
-    assert time.monotonic() - began < 4  # and not the 120 s that one answer may take otherwise
+    assert time.monotonic() - began < 30  # and not the 120 s that one answer may take otherwise
 
 
 def test_garbage_in_place_of_http_is_a_broken_connection() -> None:
