@@ -13,7 +13,7 @@ from mlflow_rest_export.errors import ApiError, TrackingError
 from mlflow_rest_export.extras import is_installed
 
 OSS = "http://mlflow.test"
-RUN = run("s3://bkt/root/7/0123456789abcdef0123456789abcdef/artifacts")
+RUN = run("s3://bkt/mlflow/7/0123456789abcdef0123456789abcdef/artifacts")
 PATH = "d/a b.json"
 ABC = BytesContent(b"abc")
 
