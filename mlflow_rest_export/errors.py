@@ -6,6 +6,8 @@ move is it (the settings, the input, the server). Exit codes are chosen from the
 
 from __future__ import annotations
 
+import re
+
 AWS_CREDENTIAL_CODES = frozenset(
     {
         *("ExpiredToken", "InvalidToken", "InvalidClientTokenId", "UnrecognizedClient", "InvalidAccessKeyId"),
@@ -16,6 +18,8 @@ AWS_CREDENTIAL_CODES = frozenset(
 """Without ``Exception`` at their end; from the services' "common errors" and S3's error codes."""
 
 AWS_THROTTLING_CODES = frozenset({"Throttling", "Throttled", "TooManyRequests", "RequestLimitExceeded"})
+
+_BUSY_DATABASE = re.compile(r"QueuePool limit of size|\([\w.]*OperationalError\)")
 
 
 def why(error: OSError) -> str:
@@ -65,11 +69,14 @@ class NoAnswer(TrackingError):
     Attributes:
         may_have_arrived: True when the request may have had its effect all the same (the connection broke
             after sending), False when it surely had none (refused, name not resolved).
+        origin: what was raised below. It is no ``__cause__``: a traceback would show it, and with it the
+            whole address, which may be signed.
     """
 
-    def __init__(self, message: str, *, may_have_arrived: bool) -> None:
+    def __init__(self, message: str, *, may_have_arrived: bool, origin: BaseException | None = None) -> None:
         super().__init__(message)
         self.may_have_arrived = may_have_arrived
+        self.origin = origin
 
 
 class ApiError(TrackingError):
@@ -80,8 +87,8 @@ class ApiError(TrackingError):
         code: the server's ``error_code`` ("" when it gave none; integers of front doors as text).
         reason: what the server said, cut to a bound.
         request_id: the server's id of the request, "" when it sent none.
-        may_have_arrived: True when the request may have had its effect all the same: any 5xx, and a good
-            status with a body that cannot be read.
+        may_have_arrived: True when the request may have had its effect all the same: any 5xx, a database
+            that was busy, and a good status with a body that cannot be read.
     """
 
     def __init__(
@@ -102,7 +109,7 @@ class ApiError(TrackingError):
     @property
     def may_have_arrived(self) -> bool:
         """Whether the request may have had its effect although the answer is an error."""
-        return self.status >= 500 or self.status < 300 or self.status == 408
+        return self.status >= 500 or self.status < 300 or self.status == 408 or self.database_busy
 
     @property
     def not_found(self) -> bool:
@@ -122,7 +129,18 @@ class ApiError(TrackingError):
     @property
     def throttled(self) -> bool:
         """Whether it was too much at once; AWS may say so with 400 and a code."""
-        return self.status == 429 or self.code.removesuffix("Exception") in AWS_THROTTLING_CODES
+        code = self.code.removesuffix("Exception")
+        return self.status == 429 or code in AWS_THROTTLING_CODES or self.database_busy
+
+    @property
+    def database_busy(self) -> bool:
+        """Whether MLflow says with 400 BAD_REQUEST that its database had no time for us.
+
+        "QueuePool limit": all connections of a server process were taken for 30 s. It has 15, and a log-batch
+        takes two (1.30.1 to 3.17.2, ``mlflow/store/db/utils.py``). "OperationalError", such as "database is
+        locked": 1.30.1 alone says so with 400; 2.9.2 and later do with 503.
+        """
+        return self.code == "BAD_REQUEST" and _BUSY_DATABASE.match(self.reason) is not None
 
     @property
     def about_credentials(self) -> bool:

@@ -40,6 +40,13 @@ _ADVICE_OF_CODE = {
     "QUOTA_EXCEEDED": _QUOTA,
     "RESOURCE_LIMIT_EXCEEDED": _QUOTA,
 }
+_ADVICE_OF_WORDS = {
+    "exceeded maximum allowed number": _QUOTA,
+    "QueuePool limit of size": (
+        "more is asked of this server at once than it has database connections for: use fewer --workers, or "
+        "give the server more (MLFLOW_SQLALCHEMYSTORE_POOL_SIZE)"
+    ),
+}
 _PERMANENT = frozenset({"NOT_IMPLEMENTED", *_ADVICE_OF_CODE})
 
 
@@ -209,8 +216,9 @@ def _advice(answer: Answer, code: str, reason: str) -> str:
         return "start the server with --allowed-hosts naming this host (MLflow 3.5 and later check it)"
     if not code and (answer.status == 404 or (answer.status in {405, 501} and _is_page(answer))):
         return "there is no MLflow API at this address: check the path of the tracking URI"
-    if "exceeded maximum allowed number" in reason:
-        return _QUOTA
+    advice = next((advice for words, advice in _ADVICE_OF_WORDS.items() if words in reason), "")
+    if advice:
+        return advice
     if code == "RESOURCE_ALREADY_EXISTS" and reason.startswith("Node named"):
         return "if that is a notebook or a folder, choose another name for the experiment"
     return _ADVICE_OF_CODE.get(code) or _ADVICE.get(answer.status, "")

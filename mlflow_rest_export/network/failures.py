@@ -47,9 +47,7 @@ def no_answer(error: requests.RequestException, *, doing: str, url: str) -> NoAn
     host = host_of(url)
     chain = list(_causes(error))
     sent = not any(isinstance(cause, _NEVER_SENT) for cause in chain)
-    failure = NoAnswer(f"{doing}: {_why(error, chain, host)}", may_have_arrived=sent)
-    failure.__cause__ = error
-    return failure
+    return NoAnswer(f"{doing}: {_why(error, chain, host)}", may_have_arrived=sent, origin=error)
 
 
 def host_of(url: str) -> str:
@@ -59,7 +57,7 @@ def host_of(url: str) -> str:
 
 def may_pass(failure: NoAnswer) -> bool:
     """Say whether the same request may be answered later: not when TLS or the address itself is wrong."""
-    for cause in _causes(failure.__cause__):
+    for cause in _causes(failure.origin):
         if isinstance(cause, _NONSENSE):
             return False
         if isinstance(cause, ssl.SSLError):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
@@ -26,7 +25,7 @@ from mlflow_rest_export.network.header_values import UNFIT
 from mlflow_rest_export.network.insisting import wait_or_give_up
 from mlflow_rest_export.network.pace import Spacing
 from mlflow_rest_export.network.quick_connections import QuickAdapter
-from mlflow_rest_export.network.sessions import QuickSession
+from mlflow_rest_export.network.sending import Sender
 from mlflow_rest_export.network.streamed import Streamed
 from mlflow_rest_export.network.tls import Tls
 from mlflow_rest_export.redaction import protect_logs, without_secrets
@@ -63,8 +62,9 @@ class Transport:
         self._tls = tls or Tls()
         self._headers = {"Accept-Encoding": "identity", **(headers or {})}
         self._spacing = Spacing(rates or {}, clock=time.monotonic)
-        self._connections = QuickAdapter(pool_maxsize=CONNECTIONS)
-        self._of_thread = threading.local()
+        self._sender = Sender(
+            QuickAdapter(pool_maxsize=CONNECTIONS), headers=self._headers, auth=self._auth, tls=self._tls
+        )
 
     def aside(self, *, seconds: float) -> Transport:
         """Give the same way for what is worth so many seconds only, but is tried even after a signal."""
@@ -162,30 +162,19 @@ class Transport:
         return response
 
     def _request(self, call: Call, *, stream: bool) -> requests.Response:
+        began = time.monotonic()
         try:
-            response = self._session().request(
-                call.method,
-                call.url,
-                params=list(call.query),
-                headers=dict(call.headers),
-                data=self._body(call),
-                auth=self._auth,
-                timeout=self._timeout(call),
-                allow_redirects=False,
-                stream=stream,
-                verify=self._tls.verify,  # not of the session: there REQUESTS_CA_BUNDLE would win over it
-                cert=self._tls.client_cert,
-            )
+            response = self._sender.send(call, self._body(call), timeout=self._timeout(call), stream=stream)
         except requests.RequestException as error:
             failure = no_answer(error, doing=call.doing, url=call.url)
             _log.debug("%s: %s", call.shown, failure)
-            raise failure from error
+            raise failure from None
         except OSError as error:  # CA bundle, client certificate
             raise SettingsError(f"{call.doing}: {without_secrets(str(error))}") from None
         except ValueError:  # of http.client, whose words quote the header
             raise SettingsError(f"{call.doing}: a key, a token or a header {UNFIT}") from None
         if _log.isEnabledFor(logging.DEBUG):  # redacting an address takes as long as sending it
-            took = response.elapsed.total_seconds() * 1e3
+            took = (time.monotonic() - began) * 1e3
             _log.debug("%s: %d in %.0f ms", call.shown, response.status_code, took)
         return response
 
@@ -203,13 +192,6 @@ class Transport:
         if end <= start:  # an empty stream would be sent chunked, which stores refuse
             return b""
         return Streamed(call.content, start, end, self.conduct, call.farthest)
-
-    def _session(self) -> requests.Session:
-        """One session a thread; the connections are everybody's, so that none is opened while one is free."""
-        session: requests.Session | None = getattr(self._of_thread, "session", None)
-        if session is None:
-            session = self._of_thread.session = QuickSession(self._headers, self._connections)
-        return session
 
 
 def _answer_of(response: requests.Response) -> Answer:

@@ -150,7 +150,10 @@ class RestTracking(Experiments):
         conduct = self.transport.conduct
         if not may_pass(error, number):
             raise error
-        conduct.stop.wait(conduct.backoff.wait(number, asked=None, chance=conduct.chance()))
+        wait = conduct.backoff.wait(number, asked=None, chance=conduct.chance())
+        if isinstance(error, ApiError) and error.throttled:
+            conduct.pace.slow_down(wait)
+        conduct.stop.wait(wait)
 
     def metric_history(self, run_id: str, key: str) -> Iterator[Metric]:
         """Give every point of a metric, page by page."""

@@ -61,6 +61,15 @@ def _gateway(*, after: bool) -> Fault:
     return Fault(kind=Kind.ANSWER, after=after, status=502, headers=(_HTML,), text=_PAGE)
 
 
+def _busy(*, after: bool) -> Fault:
+    """MLflow 3.17.2, all of whose database connections are taken (the words are recorded)."""
+    text = (
+        '{"error_code": "BAD_REQUEST", "message": "QueuePool limit of size 5 overflow 10 reached, connection '
+        'timed out, timeout 30.00 (Background on this error at: https://sqlalche.me/e/21/3o7r)"}'
+    )
+    return Fault(kind=Kind.ANSWER, after=after, status=400, headers=(_JSON,), text=text)
+
+
 def _unavailable(*, after: bool) -> Fault:
     text = '{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "injected fault"}'
     return Fault(kind=Kind.ANSWER, after=after, status=503, headers=(_JSON,), text=text)
@@ -79,6 +88,8 @@ FAULTS: dict[str, Fault] = {
     "error_500_after": _internal(after=True),
     "gateway_502_before": _gateway(after=False),
     "gateway_502_after": _gateway(after=True),
+    "busy_400_before": _busy(after=False),
+    "busy_400_after": _busy(after=True),
     "unavailable_503_before": _unavailable(after=False),
     "unavailable_503_after": _unavailable(after=True),
     "cut_body": Fault(kind=Kind.CUT, after=True),

@@ -175,7 +175,7 @@ def test_only_settings_and_targets_read_the_environment() -> None:
 
 def test_only_the_transport_talks_http() -> None:
     verbs = [f"requests.{name}" for name in ("get", "post", "put", "patch", "delete", "request", "session")]
-    others = [module for module in modules() if module not in {"network/transport", "network/sessions"}]
+    others = [module for module in modules() if module not in {"network/transport", "network/sending"}]
 
     assert not [module for module in others if uses(module, "requests.Session", "Session", *verbs)]
 

@@ -157,7 +157,9 @@ def test_deleting_what_is_deleted_already_is_fine() -> None:
         client(server).delete_run("r1")
 
 
-LOST: Sequence[Reaction] = [close, reset_after, say(502, "<html>bad gateway</html>"), say(200, '{"run": {')]
+BUSY = say(400, {"error_code": "BAD_REQUEST", "message": "QueuePool limit of size 5 overflow 10 reached"})
+BAD_GATEWAY = say(502, "<html>bad gateway</html>")
+LOST: Sequence[Reaction] = [close, reset_after, BAD_GATEWAY, BUSY, say(200, '{"run": {')]
 
 
 @pytest.mark.parametrize("lost", LOST)
@@ -190,6 +192,16 @@ def test_where_it_cannot_be_found_out_whether_a_run_was_created_no_other_is_crea
         client(server).create_run(NEW)
 
     assert paths(server) == ["runs/create", "runs/search"]
+
+
+@pytest.mark.parametrize("creates", [True, False])
+def test_of_a_database_that_has_no_connection_left_less_is_asked_at_once(*, creates: bool) -> None:
+    conduct = conduct_of(workers=8)
+    with serving(BUSY, *([NOTHING_FOUND] if creates else []), one_run()) as server:
+        tracking = client(server, conduct=conduct)
+        run_id = (tracking.create_run(NEW) if creates else tracking.get_run("r1")).run_id
+
+    assert (run_id, conduct.pace.allowed) == ("r1", 4)
 
 
 @pytest.mark.parametrize("answer", [BAD, FORBIDDEN])

@@ -17,6 +17,7 @@ from mlflow_rest_export.network.answers import (
     json_of,
     retry_after,
 )
+from mlflow_rest_export.network.passing_faults import is_outage
 
 
 def told(status: int, body: object = b"", **headers: str) -> ApiError:
@@ -163,6 +164,34 @@ def test_what_a_status_means(status: int, properties: set[str]) -> None:
     error = ApiError("no", status=status)
 
     assert {name for name in names if getattr(error, name)} == properties
+
+
+FULL_POOL = (
+    "QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30.00 (Background on this "
+    "error at: https://sqlalche.me/e/21/3o7r)"
+)
+"""What 3.17.2 with one worker answered to nine of 16 simultaneous batches, after 30 s (recorded)."""
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "busy"),
+    [
+        ("BAD_REQUEST", FULL_POOL, True),
+        ("BAD_REQUEST", "(sqlite3.OperationalError) database is locked [SQL: INSERT INTO runs", True),
+        ("BAD_REQUEST", "(psycopg2.OperationalError) server closed the connection unexpectedly", True),
+        ("BAD_REQUEST", "(sqlite3.IntegrityError) UNIQUE constraint failed: metrics.key", False),
+        ("BAD_REQUEST", "(sqlite3.IntegrityError) [parameters: '(x.OperationalError)']", False),
+        ("INVALID_PARAMETER_VALUE", FULL_POOL, False),
+    ],
+)
+def test_a_database_without_time_is_no_refusal_although_mlflow_calls_it_a_bad_request(
+    code: str, reason: str, busy: bool
+) -> None:
+    error = told(400, {"error_code": code, "message": reason})
+
+    assert (error.database_busy, error.throttled, error.may_have_arrived) == (busy,) * 3
+    assert is_outage(error) == busy
+    assert ("--workers" in str(error)) == (reason == FULL_POOL)
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,26 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+from collections.abc import Iterator
 
 import pytest
+import requests
 import trustme
 from loopback import say, serving
 
 from mlflow_rest_export.network import quick_connections
 from mlflow_rest_export.network.quick_connections import NOTSENT_LOWAT, QUICKACK, WAITING, QuickAdapter
-from mlflow_rest_export.network.sessions import QuickSession
 
 GOOD = say(200, {"fine": True})
+
+
+@contextlib.contextmanager
+def quick_session() -> Iterator[requests.Session]:
+    """Give an ordinary session that has such connections."""
+    with requests.Session() as session:
+        for prefix in ("http://", "https://"):
+            session.mount(prefix, QuickAdapter())
+        yield session
 
 
 @pytest.mark.skipif(QUICKACK is None, reason="only Linux puts acknowledgements off that can be asked for")
@@ -28,7 +38,7 @@ def test_answers_are_acknowledged_at_once_on_a_connection_in_use(*, secure: bool
     with (
         serving(GOOD, tls=context) as server,
         authority.cert_pem.tempfile() as bundle,
-        QuickSession({}, QuickAdapter()) as session,
+        quick_session() as session,
     ):
         for _ in range(5):  # by then Linux takes it for a talk and puts acknowledgements off
             session.get(server.url, verify=bundle)
@@ -43,7 +53,7 @@ def test_answers_are_acknowledged_at_once_on_a_connection_in_use(*, secure: bool
 def test_little_waits_to_be_sent() -> None:
     with (
         serving(GOOD) as server,
-        QuickSession({}, QuickAdapter()) as session,
+        quick_session() as session,
         contextlib.closing(session.get(server.url, stream=True)) as answer,
     ):
         assert answer.raw.connection is not None
@@ -57,5 +67,5 @@ def test_a_kernel_that_knows_nothing_of_it_gives_an_ordinary_connection(
     nobodys = 9999
     monkeypatch.setattr(quick_connections, "NOTSENT_LOWAT", nobodys)
     monkeypatch.setattr(quick_connections, "QUICKACK", nobodys)
-    with serving(GOOD) as server, QuickSession({}, QuickAdapter()) as session:
+    with serving(GOOD) as server, quick_session() as session:
         assert session.get(server.url).json() == {"fine": True}

@@ -134,8 +134,19 @@ def test_a_proxy_that_is_not_there_is_named_as_the_culprit(monkeypatch: pytest.M
         Transport(conduct=conduct_of(first_contact=1)).send(call("http://mlflow.example/version"))
 
     assert "NO_PROXY" in str(told.value)
-    assert "canary" not in "".join(traceback.format_exception_only(told.value))
+    assert "canary" not in "".join(traceback.format_exception(told.value))
     assert not told.value.may_have_arrived
+
+
+@pytest.mark.parametrize("reaction", [None, stall, close])
+def test_no_traceback_shows_a_signed_address(reaction: Reaction | None) -> None:
+    with serving(*([reaction] if reaction else [])) as server:
+        port = server.port if reaction else unused_port()
+        address = f"http://127.0.0.1:{port}/f?X-Amz-Signature=canary"
+        with pytest.raises(NoAnswer) as told:
+            Transport(conduct=conduct_of(first_contact=1, timeout=0.2)).send(call(address))
+
+    assert "canary" not in "".join(traceback.format_exception(told.value))
 
 
 def test_a_proxy_that_opens_no_tunnel_is_named_as_the_culprit(monkeypatch: pytest.MonkeyPatch) -> None:
