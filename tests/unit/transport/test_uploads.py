@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,29 @@ def test_a_body_is_sent_again_from_its_first_byte(tmp_path: Path, fault: object)
         Transport(conduct=conduct_of()).send(upload(server.url, content_of(path)))
 
     assert bodies(server.received)[1] == path.read_bytes()
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_server_that_is_busy_for_longer_than_connecting_may_take_gets_the_body_in_one_go(
+    *, is_new: bool
+) -> None:
+    """As a worker of gunicorn does that serves another client; a slow line looks the same."""
+    conduct = replace(conduct_of(timeout=30), connect_timeout=0.1)
+    large = content_of(bytes(30 << 20))
+
+    def busy(talk: Talk) -> bool:
+        talk.let_go.wait(0.5)
+        return GOOD(talk)
+
+    with serving(*([] if is_new else [GOOD]), busy) as server:
+        transport = Transport(conduct=conduct)
+        if not is_new:
+            transport.send(upload(server.url, content_of(b"opens the connection")))
+        transport.send(upload(server.url, large))
+
+        assert len(server.received[-1].body) == large.size
+        assert len(server.received) == 1 + (not is_new)
+        assert server.connections == 1
 
 
 def test_a_file_that_grows_is_sent_as_it_was_when_looked_at(tmp_path: Path) -> None:
