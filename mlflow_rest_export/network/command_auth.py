@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import threading
 
 from requests import PreparedRequest
-from requests.auth import AuthBase
 
-from mlflow_rest_export.network.auth import BearerAuth
+from mlflow_rest_export.network.auth import BearerAuth, RenewableAuth
+from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.header_values import fit_for_header
+from mlflow_rest_export.network.token_sources import CommandToken
 
 _HEADER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*):[ \t]+(\S.*)")
 
 
-class CommandAuth(AuthBase):
-    """Sends what a command prints.
+class CommandAuth(RenewableAuth):
+    """Sends what a command prints, and asks it again when that is refused: it may have kept an old token.
 
     Args:
-        printed: gives the output; lines such as ``X-Gateway-Key: abc`` are headers, anything else is a token.
+        printed: the output; lines such as ``X-Gateway-Key: abc`` are headers, anything else is a token.
     """
 
-    def __init__(self, printed: Callable[[], str]) -> None:
+    def __init__(self, printed: CommandToken) -> None:
         self._printed = printed
+        self._of_thread = threading.local()
+
+    def prepare(self, conduct: Conduct) -> None:
+        """Ask the command where its last answer is old; raises ``SettingsError`` when it has none."""
+        del conduct  # a program of this machine, whose time is bounded
+        self._printed()
+
+    def renew(self, conduct: Conduct) -> bool:
+        """Ask for another answer in the place of the one that this thread sent last."""
+        del conduct
+        return self._printed.replace(getattr(self._of_thread, "sent", ""))
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Add the headers, or the token as a bearer."""
-        text = self._printed()
+        text = self._of_thread.sent = self._printed()
         headers = headers_in(text)
         if not headers:
             return BearerAuth(lambda: text)(request)

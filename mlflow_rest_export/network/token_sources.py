@@ -65,6 +65,8 @@ class CommandToken:
         self._patience = patience
         self._token = ""
         self._until = 0.0
+        self._lasting = ""
+        """A refused token for which the command had no other; it is not asked again before its time."""
         self._lock = threading.Lock()
 
     def __call__(self) -> str:
@@ -75,10 +77,25 @@ class CommandToken:
         """
         with self._lock:
             if not self._token or self._clock() >= self._until:
-                called = f"the token command {self._command[0]}"
-                self._token = printed_by(self._command, called=called, patience=self._patience)
-                self._until = self._clock() + self._lifetime
+                self._ask()
             return self._token
+
+    def replace(self, refused: str) -> bool:
+        """Ask for another token in the place of a refused one, unless another thread did so already.
+
+        Returns:
+            True when there is another one now; errors as when it is called.
+        """
+        with self._lock:
+            if self._token == refused != self._lasting:
+                self._ask()
+                self._lasting = refused if self._token == refused else ""
+            return self._token != refused
+
+    def _ask(self) -> None:
+        called = f"the token command {self._command[0]}"
+        self._token = printed_by(self._command, called=called, patience=self._patience)
+        self._until = self._clock() + self._lifetime
 
 
 def printed_by(command: Sequence[str], *, called: str, patience: float) -> str:

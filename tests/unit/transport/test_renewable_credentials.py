@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from pathlib import Path
+
 import pytest
 from clocks import Clock, Waits, conduct_of
 from loopback import Reaction, say, serving
@@ -10,7 +14,9 @@ from requests import PreparedRequest
 from mlflow_rest_export.errors import ApiError, NoAnswer
 from mlflow_rest_export.network.auth import RenewableAuth
 from mlflow_rest_export.network.call import Call, Repeat
+from mlflow_rest_export.network.command_auth import CommandAuth
 from mlflow_rest_export.network.conduct import Conduct
+from mlflow_rest_export.network.token_sources import CommandToken
 from mlflow_rest_export.network.transport import Transport
 
 GOOD = say(200, {"fine": True})
@@ -83,6 +89,35 @@ def test_who_is_known_but_not_allowed_gets_no_new_credentials() -> None:
     _, credentials = sent(Tokens(), say(403, {"error_code": "PERMISSION_DENIED", "message": "no"}))
 
     assert credentials == ["Bearer token1"]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "credentials"),
+    [
+        (["old", "new", "x"], ["Bearer old", "Bearer new", "Bearer new"]),
+        (["old", "old", "x"], ["Bearer old", "Bearer old"]),
+    ],
+)
+def test_a_command_whose_token_is_refused_is_asked_once_for_another(
+    tmp_path: Path, tokens: list[str], credentials: list[str]
+) -> None:
+    asked = tmp_path / "asked"
+    asked.write_text("")
+    lines = (
+        f"from pathlib import Path; asked = Path({str(asked)!r}); number = len(asked.read_text())",
+        f"asked.write_text('x' * (number + 1)); print({tokens!r}[number])",
+    )
+    auth = CommandAuth(CommandToken([sys.executable, "-c", "; ".join(lines)], clock=Clock()))
+    good = credentials[-1] == "Bearer new"
+
+    with serving(REFUSED, GOOD if good else REFUSED) as server:
+        transport = Transport(conduct=conduct_of(), auth=auth)
+        for _ in range(2):
+            with contextlib.nullcontext() if good else pytest.raises(ApiError):
+                transport.send(Call(method="GET", url=server.url, doing="trying it"))
+
+        assert [one.headers["authorization"] for one in server.received] == credentials
+    assert asked.read_text() == "xx"
 
 
 def test_rated_calls_wait_for_their_place_and_others_do_not() -> None:
