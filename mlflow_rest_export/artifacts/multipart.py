@@ -5,10 +5,11 @@ Only servers before S3, Google or Azure stores offer it; the others answer 501, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
+from mlflow_rest_export.artifacts.leases import looks_expired
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NoAnswer, TrackingError
@@ -75,9 +76,7 @@ class MultipartUpload:
         begun = self._begin()
         complete = False
         try:
-            etags = self._first(begun.credentials[0])
-            with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="part") as pool:
-                etags |= dict(pool.map(self._send_part, begun.credentials[1:]))
+            etags = self._first(begun.credentials[0]) | self._others(begun.credentials[1:])
             self._complete(begun, etags)
             complete = True
         finally:
@@ -103,9 +102,16 @@ class MultipartUpload:
         except NoAnswer:
             host = urlsplit(credential.url).netloc
             raise RouteUnavailable(f"the store at {host} cannot be reached from here") from None
+        except ApiError as error:
+            raise _refused(error, for_all_files=True) or error from None
 
-    def _send_part(self, credential: _Credential) -> tuple[int, str]:
-        return self._put(credential, self._store)
+    def _others(self, credentials: Sequence[_Credential]) -> dict[int, str]:
+        """Send the other parts; nobody renews an address that expires before its turn comes."""
+        try:
+            with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="part") as pool:
+                return dict(pool.map(lambda credential: self._put(credential, self._store), credentials))
+        except ApiError as error:
+            raise _refused(error, for_all_files=False) or error from None
 
     def _put(self, credential: _Credential, store: Transport) -> tuple[int, str]:
         number = credential.part_number
@@ -147,3 +153,10 @@ class MultipartUpload:
         call = Call.posting(f"{self._api}/mpu/{verb}/{self._folder}", body, doing=self._doing)
         answer = (transport or self._transport).send_for_json(call)
         return replies.parse(_Begun, answer, doing=self._doing)
+
+
+def _refused(error: ApiError, *, for_all_files: bool) -> RouteUnavailable | None:
+    """Say that a store, or a proxy before it, takes nothing from us; the server may be another way."""
+    if not looks_expired(error):
+        return None
+    return RouteUnavailable(f"the store refuses a part ({error})", for_all_files=for_all_files)

@@ -196,13 +196,35 @@ def test_parts_that_cannot_be_joined_are_thrown_away_and_the_file_goes_whole() -
     assert len(answers.asked["abort"]) == 1
 
 
-def test_a_store_that_refuses_a_part_is_an_error_and_what_arrived_is_thrown_away() -> None:
-    denied = say(403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>")
-    with serving(denied) as store:
+EXPIRED = say(403, "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>")
+ODD = say(400, "<Error><Code>EntityTooSmall</Code><Message>no</Message></Error>")
+
+
+@pytest.mark.parametrize("refused", [1, 2])
+def test_where_a_store_refuses_a_part_the_server_gets_the_file_whole(refused: int) -> None:
+    """An address that expired before its part's turn came; a proxy that lets nobody to the store."""
+
+    def answer(talk: Talk) -> bool:
+        return (EXPIRED if talk.request.target == f"/part{refused}?sig=1" else taken)(talk)
+
+    with serving(answer) as store:
+        answers = Server(store.url)
+        with serving(answers) as server:
+            way = route(server)
+            for _ in range(2):
+                way.upload(RUN, f"a b/{NAME}", Zeros())
+
+            assert len(puts(server)) == 2
+    tried_again = 2 if refused > 1 else 1  # the first part's refusal counts for every file
+    assert len(answers.asked["abort"]) == tried_again
+
+
+def test_a_store_to_which_a_part_is_wrong_is_an_error_and_what_arrived_is_thrown_away() -> None:
+    with serving(ODD) as store:
         answers = Server(store.url, {"abort": reset_after})
         with (
             serving(answers) as server,
-            pytest.raises(ApiError, match=r"part 1: .* answered 403 AccessDenied"),
+            pytest.raises(ApiError, match=r"part 1: .* answered 400 EntityTooSmall"),
         ):
             route(server).upload(RUN, f"a b/{NAME}", Zeros())
 
