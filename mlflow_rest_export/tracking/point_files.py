@@ -21,8 +21,12 @@ from mlflow_rest_export.records import Metric
 from mlflow_rest_export.tracking.points import PointSet, fingerprint
 from mlflow_rest_export.tracking.store_failures import store_error
 
-FILES_AT_ONCE = 32
-"""Metrics that may be open at once when their points come mixed."""
+FILES_AT_ONCE = 16
+"""Metrics of a run whose files may be open; of macOS, a process gets 256 files."""
+IDLE = 10_000
+"""Points of others after which a metric counts as whole: its file makes room for another one."""
+HELD = 50_000
+"""Points of metrics without an open file that are kept in memory, some 20 MB."""
 BUFFER = 1 << 18
 """Bytes."""
 
@@ -116,34 +120,90 @@ def merge_points(run: Path, points: Iterable[Metric], *, doing: str) -> None:
     Raises:
         StoreError: a file could not be read or written; files that were not finished are as they were.
     """
-    files: dict[str, PointFile] = {}
+    files = _MetricFiles(run)
     try:
         for point in points:
             try:
-                _file_for(point.key, files, run).add(point)
+                files.add(point)
             except (OSError, ValueError, SourceError) as error:  # noqa: PERF203  # the points' own errors differ
                 raise store_error(doing, error) from error
         try:
-            while files:
-                _publish_oldest(files)
-        except OSError as error:
+            files.publish()
+        except (OSError, ValueError, SourceError) as error:
             raise store_error(doing, error) from error
     finally:
-        for file in files.values():
+        files.discard()
+
+
+class _MetricFiles:
+    """The metric files of a run that are being written.
+
+    Some stay open. What belongs to others, of a table with many columns, is held until it is worth opening
+    theirs: a file that is opened for each of its points is read, copied and put on disk as often.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self._run = run
+        self._open: dict[str, PointFile] = {}
+        """The one that got a point last comes last."""
+        self._last: dict[str, int] = {}
+        """Of each open file, the number of its last point."""
+        self._held: dict[str, list[Metric]] = {}
+        self._held_count = 0
+        self._number = 0
+
+    def add(self, point: Metric) -> None:
+        """Take a point; errors as ``PointFile``."""
+        self._number += 1
+        key = point.key
+        if key in self._open:
+            self._open[key] = self._open.pop(key)
+        elif not self._has_room():
+            self._held.setdefault(key, []).append(point)
+            self._held_count += 1
+            if self._held_count >= HELD:
+                self.publish()
+            return
+        else:
+            self._open[key] = self._file(key)
+            self._fill(self._open[key], key)
+        self._last[key] = self._number
+        self._open[key].add(point)
+
+    def publish(self) -> None:
+        """Put all that was taken in its place."""
+        while self._open:
+            self._publish_oldest()
+        for key in list(self._held):
+            self._open[key] = self._file(key)
+            self._fill(self._open[key], key)
+            self._publish_oldest()
+
+    def discard(self) -> None:
+        """Forget what has not been published."""
+        for file in self._open.values():
             file.discard()
 
+    def _has_room(self) -> bool:
+        if len(self._open) < FILES_AT_ONCE:
+            return True
+        oldest = next(iter(self._open))
+        if self._number - self._last[oldest] <= IDLE:
+            return False
+        self._publish_oldest()
+        return True
 
-def _file_for(key: str, files: dict[str, PointFile], run: Path) -> PointFile:
-    file = files.get(key)
-    if file is None:
-        if len(files) >= FILES_AT_ONCE:
-            _publish_oldest(files)
-        file = PointFile(run.joinpath(layout.METRICS, *layout.key_parts(key)), key, beside=run)
-        files[key] = file
-    return file
+    def _fill(self, file: PointFile, key: str) -> None:
+        points = self._held.pop(key, [])
+        self._held_count -= len(points)
+        for point in points:
+            file.add(point)
 
+    def _publish_oldest(self) -> None:
+        key = next(iter(self._open))
+        self._open[key].publish()
+        del self._open[key]
+        self._last.pop(key, None)
 
-def _publish_oldest(files: dict[str, PointFile]) -> None:
-    key = next(iter(files))
-    files[key].publish()
-    del files[key]
+    def _file(self, key: str) -> PointFile:
+        return PointFile(self._run.joinpath(layout.METRICS, *layout.key_parts(key)), key, beside=self._run)

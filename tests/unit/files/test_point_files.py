@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 import tracemalloc
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from mlflow_rest_export import mlruns_reading as reading
 from mlflow_rest_export.errors import SourceError, StoreError
 from mlflow_rest_export.records import Metric
+from mlflow_rest_export.tracking import point_files
 from mlflow_rest_export.tracking.point_files import FILES_AT_ONCE, merge_points
 from mlflow_rest_export.tracking.points import PointSet, fingerprint
 
@@ -67,6 +69,38 @@ def test_points_in_order_of_time_stay_in_order(tmp_path: Path) -> None:
 def test_more_metrics_than_may_be_open_at_once_are_all_written(tmp_path: Path) -> None:
     points = [Metric(f"m{n}", n, step, 0) for step in range(3) for n in range(2 * FILES_AT_ONCE)]
 
+    merge(tmp_path, points)
+
+    assert kinds(stored(tmp_path)) == kinds(points)
+
+
+def test_the_columns_of_a_wide_table_are_each_written_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_disk: list[int] = []
+    monkeypatch.setattr(os, "fsync", on_disk.append)
+    columns = 5 * FILES_AT_ONCE
+    points = [Metric(f"m{n}", n, step, 0) for step in range(200) for n in range(columns)]
+
+    merge(tmp_path, points)
+
+    assert kinds(stored(tmp_path)) == kinds(points)
+    assert len(on_disk) == columns
+
+
+@pytest.mark.parametrize("by", ["key", "row"])
+def test_of_points_that_wait_for_their_file_only_so_many_are_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    monkeypatch.setattr(point_files, "HELD", 50)
+    monkeypatch.setattr(point_files, "IDLE", 30)
+    keys = [f"m{n}" for n in range(3 * FILES_AT_ONCE)]
+    lines = [[(key, row) for key in keys] for row in range(40)]
+    if by == "key":
+        lines = [[(key, row) for row in range(40)] for key in keys]
+    points = [Metric(key, row / 7, 1000 + row, row) for line in lines for key, row in line]
+
+    merge(tmp_path, points)
     merge(tmp_path, points)
 
     assert kinds(stored(tmp_path)) == kinds(points)
