@@ -72,9 +72,10 @@ class Fitting:
     def paths(self, raws: Iterable[str]) -> dict[str, str]:
         """Map raw paths of artifacts to those under which they are stored."""
         raws = tuple(raws)
-        ours = (marks.RECEIPT, marks.FULL_VALUES)
-        names = _paths_apart(raws, self.limits, beside={*ours, *self.beside.get("artifact", ())})
-        self._note_freed("artifact", names, _paths_apart(raws, self.limits, beside=ours))
+        ours, theirs = (marks.RECEIPT, marks.FULL_VALUES), self.beside.get("artifact", ())
+        names = _paths_apart(raws, self.limits, beside={*ours, *theirs})
+        if theirs:
+            self._note_freed("artifact", names, _paths_apart(raws, self.limits, beside=ours))
         self.changes += [
             Adjustment(f"artifact {raw}", raw, path, "the path is not one that every server keeps")
             for raw, path in names.items()

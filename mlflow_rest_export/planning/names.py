@@ -163,8 +163,9 @@ def _parents(path: str) -> Iterable[str]:
 
 
 def _clean_part(part: str, limits: Limits) -> str:
-    part = clean_text(part)
-    part = "".join("_" if unicodedata.category(char) == "Cc" else char for char in part)
+    if not (part.isascii() and part.isprintable()):
+        part = clean_text(part)
+        part = "".join("_" if unicodedata.category(char) == "Cc" else char for char in part)
     if not limits.hash_in_paths:
         part = part.replace("#", "_")
     if limits.paths_decoded_twice:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -152,29 +153,32 @@ def _add_artifacts(found: _Gathering, options: ReadOptions, folder: str) -> None
     top, results = found.files.artifacts, found.files.results
     required = [results] if found.files.single else [results, *(top / name for name in REQUIRED)]
     if options.only_required or found.files.single:
-        paths = [path for path in required if os.path.lexists(path)]
+        files = [(path, folder) for path in required if os.path.lexists(path)]
     else:
-        paths = list(_tree(found, top, folder, (*EXCLUDED, *options.exclude_patterns)))
-    for path in paths:
-        found.add(path, f"{folder}/{path.relative_to(top).as_posix()}", required=path in required)
+        files = list(_tree(found, top, folder, (*EXCLUDED, *options.exclude_patterns)))
+    for path, place in files:
+        found.add(path, f"{place}/{path.name}", required=path in required)
 
 
-def _tree(found: _Gathering, top: Path, target: str, patterns: tuple[str, ...]) -> Iterator[Path]:
-    """Give every wanted file below a folder; holds a stack, for trees may be deeper than recursion goes."""
-    waiting = [top]
+def _tree(found: _Gathering, top: Path, target: str, patterns: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
+    """Give every wanted file below a folder, with the folder of the run that receives it.
+
+    Holds a stack, for trees may be deeper than recursion goes.
+    """
+    unwanted = (*patterns, *_SECRET_FILES)
+    waiting = [(top, target)]
     while waiting:
-        current = waiting.pop()
-        place = target if current == top else f"{target}/{current.relative_to(top).as_posix()}"
+        current, place = waiting.pop()
         folders = []
         for path in _folder(found, current, place):
-            if _matches(path.name, (*patterns, *_SECRET_FILES)):
+            if _matches(path.name, unwanted):
                 continue
             if not is_folder(path):
-                yield path
+                yield path, place
             elif path.is_symlink():
                 found.left_out(f"{place}/{path.name}", path, "it is a link to a folder")
             else:
-                folders.append(path)
+                folders.append((path, f"{place}/{path.name}"))
         waiting += reversed(folders)
 
 
@@ -190,5 +194,9 @@ def _folder(found: _Gathering, folder: Path, target: str) -> list[Path]:
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    lower = name.lower()
-    return any(fnmatchcase(lower, pattern.lower()) for pattern in patterns)
+    return _any_of(patterns).match(name.lower()) is not None
+
+
+@lru_cache(maxsize=8)
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(translate(pattern.lower()) for pattern in patterns))
