@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mlflow_rest_export.redaction import without_secrets
@@ -34,6 +34,7 @@ PLACES = st.sampled_from(
 
 @given(secret=SECRET, place=PLACES, before=WORDS, after=WORDS)
 def test_no_secret_survives_where_secrets_stand(secret: str, place: str, before: str, after: str) -> None:
+    assume(secret not in place)
     text = f"{before} {place.replace('{}', secret).replace('{{', '{').replace('}}', '}')} {after}"
     cleaned = without_secrets(text)
 
