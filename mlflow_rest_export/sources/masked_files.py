@@ -12,6 +12,7 @@ from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.sources.json_scan import scan
 from mlflow_rest_export.sources.masking import Masked, mask_text
 from mlflow_rest_export.sources.secret_data import mask_data
+from mlflow_rest_export.sources.table_rows import UNNAMED
 
 MAX_MASKED = 32 << 20
 """Largest file, in bytes, in which secrets are masked: the copy is held in memory."""
@@ -100,15 +101,16 @@ def cells_mask(separator: str, conceal: Mapping[str, Callable[[str], str]]) -> M
 
     def mask(text: str) -> Masked:
         names: list[str] = []
-        out: list[str] = []
-        at = column = count = 0
+        at = int(text.startswith("\ufeff"))
+        out = [text[:at]]
+        column = count = 0
         in_head = True
         # At every place but the end a cell begins, if an empty one.
         while at < len(text) and (found := cell.match(text, at)):
             said, end = found.groups()
             value = said[1:-1].replace('""', '"') if said.startswith('"') else said
             if in_head:
-                names.append(value.removeprefix("\ufeff"))
+                names.append(value or f"{UNNAMED}{column}")
             elif column < len(names) and names[column] in conceal:
                 shown = conceal[names[column]](value)
                 if shown != value:

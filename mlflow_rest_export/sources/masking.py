@@ -73,9 +73,14 @@ def _masked(config: _Config) -> Masked:
     return Masked(masked, len(edits))
 
 
-def mask_document(document: object) -> tuple[object, tuple[str, ...]]:
-    """Give a copy of a parsed config without its secrets, and the dotted names of the masked values."""
-    known = known_secrets(_leaves(document, ()))
+def mask_document(document: object, *, below: Names = ()) -> tuple[object, tuple[str, ...]]:
+    """Give a copy of a parsed config without its secrets, and the dotted names of the masked values.
+
+    Args:
+        document: objects, lists and what they hold.
+        below: the names that lead to it, should it be a part of another one.
+    """
+    known = known_secrets(_leaves(document, below))
     masked: list[str] = []
 
     def copy(value: object, names: Names) -> object:
@@ -88,7 +93,24 @@ def mask_document(document: object) -> tuple[object, tuple[str, ...]]:
             masked.append(".".join(map(str, names)))
         return shown
 
-    return copy(document, ()), tuple(masked)
+    return copy(document, below), tuple(masked)
+
+
+def shown_value(value: object, names: Names) -> str:
+    """Give a value of a config as a param may show it: texts as they are, all else as JSON, no secret in it.
+
+    Args:
+        value: what JSON can hold.
+        names: the names that lead to it.
+    """
+    if isinstance(value, (dict, list)):
+        value, _ = mask_document(value, below=names)
+    return str(concealed(names, written(value)))
+
+
+def written(value: object) -> str:
+    """Give a value as JSON writes it; text as it is."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _parse(text: str, name: str, *, is_json: bool) -> object:

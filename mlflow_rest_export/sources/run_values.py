@@ -6,14 +6,13 @@ metrics, and what cannot be kept is noted.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mlflow_rest_export.records import Adjustment, Metric
-from mlflow_rest_export.sources.secret_fields import concealed
+from mlflow_rest_export.sources.masking import shown_value, written
 
 ABSENT = frozenset({"", "n/a", "na", "none", "null", "-"})
 """Texts, in lower case, by which evaluators say that there is no value."""
@@ -68,7 +67,7 @@ class RunValues:
     def tag(self, name: str, value: object) -> None:
         """Set a tag; nothing and empty text set none."""
         if value is not None and value != "":
-            shown = str(concealed((name,), written(value)))
+            shown = shown_value(value, (name,))
             self.tags[self._free("tag", name, shown, self.tags)] = shown
 
     def points(self, timestamp: int, task: str | None = None) -> tuple[Metric, ...]:
@@ -88,7 +87,7 @@ class RunValues:
                 self._setting(task, (*names, str(inner)), deeper)
         elif value is not None and value not in ({}, [], ""):
             text = written(value)
-            shown = str(concealed(names, text))
+            shown = shown_value(value, names)
             key = self._free("param", ".".join(names), shown, self.params)
             self.params[key] = shown
             self.task_params.setdefault(task, []).append(key)
@@ -134,8 +133,3 @@ class RunValues:
 def text(value: object) -> str | None:
     """Give a text that says something; None for anything else."""
     return value if isinstance(value, str) and value else None
-
-
-def written(value: object) -> str:
-    """Give a value as JSON writes it; text as it is."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

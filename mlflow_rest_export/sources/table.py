@@ -6,6 +6,7 @@ leaderboard one run a row.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from mlflow_rest_export.errors import SourceError, why
 from mlflow_rest_export.records import Lookup, Metric, RunRecord, Unreadable
 from mlflow_rest_export.sources import result_files
 from mlflow_rest_export.sources.masked_files import Mask, cells_mask, config_mask, lines_mask
+from mlflow_rest_export.sources.masking import mask_document, shown_value
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import one_line
 from mlflow_rest_export.sources.secret_fields import concealed
@@ -181,7 +183,12 @@ def _mask(table: _Table, found: list[_Run]) -> Mask | None:
 
 def _shown(column: str, text: str) -> str:
     """Give what may be shown of a cell."""
-    return str(concealed(tuple(column.split("/")), text))
+    names = tuple(column.split("/"))
+    if text[:1] in {"{", "["}:  # a cell of a JSON table that is no text, or JSON in a cell
+        with contextlib.suppress(ValueError, RecursionError):
+            document = json.loads(text)
+            return shown_value(document, names) if mask_document(document, below=names)[1] else text
+    return str(concealed(names, text))
 
 
 def _mark(group: _Group) -> str:

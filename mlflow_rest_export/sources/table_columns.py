@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.records import Adjustment
 from mlflow_rest_export.sources import times
-from mlflow_rest_export.sources.run_values import ABSENT, written
+from mlflow_rest_export.sources.masking import written
+from mlflow_rest_export.sources.run_values import ABSENT
 from mlflow_rest_export.sources.table_rows import MAX_CELLS, UNNAMED, Row
 
 KINDS = frozenset({"metric", "param", "tag", "step", "timestamp", "skip"})

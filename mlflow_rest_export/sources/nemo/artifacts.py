@@ -16,10 +16,12 @@ import yaml
 
 from mlflow_rest_export.errors import SourceError, why
 from mlflow_rest_export.records import Adjustment, Artifact
-from mlflow_rest_export.sources.masked_files import config_mask, masked_file
+from mlflow_rest_export.sources.masked_files import Mask, config_mask, data_mask, masked_file
 from mlflow_rest_export.sources.masking import mask_document
 from mlflow_rest_export.sources.nemo.folders import METADATA, RESULTS, RUN_CONFIG, JobFiles, is_folder
 from mlflow_rest_export.sources.options import ReadOptions
+from mlflow_rest_export.sources.secret_data import holds_secret
+from mlflow_rest_export.sources.zip_members import is_archive
 
 REQUIRED = ("eval_factory_metrics.json", RUN_CONFIG, METADATA, "omni-info.json")
 """What is uploaded besides the results file when only what is required is wanted."""
@@ -33,6 +35,8 @@ EXCLUDED = (
 _SECRET_FILES = (".env", "*.secrets.env")
 _CONFIGS = ("*config*.yml", "*config*.yaml", "*config*.json", METADATA, RESULTS, "omni-info.json")
 """Files in which secrets are looked for."""
+_DATA = ("*.json", "*.jsonl", "*.ndjson")
+"""Files in which only what looks like a credential is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,9 @@ class _Gathering:
                 raise SourceError(f"cannot read {source}: {reason}")
             self.left_out(target, source, reason)
         elif _matches(source.name, _CONFIGS):
-            self._add_masked(source, target)
+            self._add_masked(source, target, config_mask(source))
+        elif _matches(source.name, _DATA) and not is_archive(source) and holds_secret(source):
+            self._add_masked(source, target, data_mask)
         else:
             self.artifacts.append(Artifact(target, source))
 
@@ -83,9 +89,9 @@ class _Gathering:
             Adjustment(f"artifact {target}", values, "***", "secrets are masked in the copy")
         )
 
-    def _add_masked(self, source: Path, target: str) -> None:
+    def _add_masked(self, source: Path, target: str, mask: Mask) -> None:
         try:
-            content, count = masked_file(source, config_mask(source))
+            content, count = masked_file(source, mask)
         except SourceError as error:
             self.left_out(target, source, f"its secrets cannot be masked: {error}")
             return

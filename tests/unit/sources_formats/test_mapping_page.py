@@ -19,8 +19,9 @@ from result_samples import SAMPLES
 
 from mlflow_rest_export.records import RunRecord
 from mlflow_rest_export.sources import detection, zip_members
+from mlflow_rest_export.sources.masking import written
 from mlflow_rest_export.sources.options import ReadOptions
-from mlflow_rest_export.sources.run_values import ABSENT, written
+from mlflow_rest_export.sources.run_values import ABSENT
 
 PAGE = Path(__file__).parents[3] / "docs" / "mapping.md"
 ELSEWHERE = (

@@ -42,11 +42,13 @@ def contents(record: RunRecord) -> dict[str, bytes]:
 
 def lm_eval(result: dict[str, Any]) -> None:
     result["config"]["model_args"] = SECRETS
+    result["config"]["judges"] = [{"client_secret": KEY}, ["word", SECRETS]]
     next(iter(result["configs"].values()))["metadata"] = SECRETS
 
 
 def inspect(log: dict[str, Any]) -> None:
     log["eval"] |= {"model_args": SECRETS, "model_base_url": URL}
+    log["eval"]["task_args"] = {"judges": [SECRETS], "tokens": [1, 2], "token": [KEY]}
     log["eval"]["model_generate_config"] = {"extra_headers": {"Authorization": f"Bearer {KEY}"}}
     log["eval"]["dataset"]["location"] = URL
     log["samples"][0]["metadata"] = {"headers": {"authorization": f"Bearer {KEY}"}, "token": "word"}
@@ -54,7 +56,7 @@ def inspect(log: dict[str, Any]) -> None:
 
 def lighteval(result: dict[str, Any]) -> None:
     result["config_general"]["model_config"] = SECRETS
-    result["config_tasks"] = {"x": {"name": "x", "hf_token": KEY, **PLACES}}
+    result["config_tasks"] = {"x": {"name": "x", "hf_token": KEY, **PLACES, "judges": [SECRETS, [SECRETS]]}}
 
 
 def eee(result: dict[str, Any]) -> None:
@@ -183,8 +185,12 @@ def test_xml_whose_secrets_cannot_be_found_stays_here(tmp_path: Path) -> None:
 TABLES = {
     "a.csv": 'model, api_key,"note",acc\nm,{key},"see {url}, now",1\r\n"m","{key}",,2\n\nm,,x,3',
     "b.tsv": "\ufeffapi_key\tacc\n{key}\t1\n",
+    "b.csv": '\ufeff"api_key","acc"\r\n"{key}","1"\r\n',
+    "unnamed.csv": ",acc\nsee {url},1\n",
     "c.jsonl": '{{"api_key":  "{key}", "acc": 1}}\n\n{{"x": {{"url": "{url}"}}, "acc": 2}}\n',
     "d.json": '[{{"x": {{"token": "{key}"}}, "acc": 1}}]',
+    "list.json": '[{{"judges": [{{"name": "j", "api_key": "{key}"}}, "word"], "acc": 1}}]',
+    "list.jsonl": '{{"judges": [["{url}", {{"a": {{"token": "{key}"}}}}]], "acc": 1}}\n',
     "e.yaml": "api_key: {key}  # mine\nacc: 1\n",
 }
 

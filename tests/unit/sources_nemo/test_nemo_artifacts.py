@@ -162,6 +162,19 @@ def test_secrets_in_stored_configs_are_masked_in_place(name: str, tmp_path: Path
     assert "canary" not in repr(record)
 
 
+def test_credentials_in_data_are_masked_and_other_words_stay(tmp_path: Path) -> None:
+    line = '{"headers": {"authorization": "Bearer q7q7q7q7q7"}, "token": "word"}\n'
+    data = {f"artifacts/{name}": line for name in ("requests.jsonl", "sub/results_1.json", "log.txt")}
+
+    record = exported(make_job(tmp_path / NAME, data), only_required=False)
+
+    sent = {artifact.path.rpartition("/")[2]: artifact.content for artifact in record.artifacts}
+    for name in ("requests.jsonl", "results_1.json"):
+        assert sent[name] == line.replace("q7q7q7q7q7", "***").encode()
+    assert isinstance(sent["log.txt"], Path)
+    assert notes(record)["t/artifacts/requests.jsonl"] == "secrets are masked in the copy"
+
+
 def test_secrets_in_the_results_file_and_in_the_command_are_masked(tmp_path: Path) -> None:
     results = (
         "command: run --api-key sk-canary12\nconfig: {params: {extra: {judge: {api_key: sk-canary12}}}}\n"
