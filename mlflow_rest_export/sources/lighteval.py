@@ -195,6 +195,7 @@ def _model(general: Mapping[str, Any]) -> str:
 
 def _details(path: Path) -> list[Path]:
     """Find the details of this run: ``details/<model>/<time>/`` beside ``results/<model>/``."""
+    path = path.absolute()  # the folder we are in may be the one that is looked for
     parents = path.parents
     for depth in range(min(_DEEPEST_MODEL, len(parents) - 1)):
         if parents[depth].name == "results":

@@ -5,6 +5,7 @@ Follows ``lm_eval/result_schema.py`` (0.4.x); files of 0.3, whose keys name no f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ _MARKS = frozenset({"n-shot", "configs", "group_subtasks", "higher_is_better", "
 _NOT_SCORES = frozenset({"name", "alias", "sample_len", "sample_count", " "})
 """Members of a task's results that are no scores; ``" "`` is the placeholder of groups without any."""
 _SAMPLES = ("samples",)
+_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?$", re.ASCII)
+"""At the end of a file's name, as ``EvaluationTracker`` writes it (lm-evaluation-harness 0.4.9)."""
 _SETTINGS = (
     *("lm_eval_version", "transformers_version", "model_source", "max_length", "system_instruction"),
     *("fewshot_as_multiturn", "chat_template", "total_evaluation_time_seconds"),
@@ -163,6 +166,10 @@ def _model(file: _File) -> str:
 
 
 def _samples(path: Path) -> list[Path]:
-    """Find the sample files of the same date; a folder may hold several dates."""
-    date = path.stem.removeprefix("results_")
+    """Find the sample files of the same date; a folder may hold several dates.
+
+    The results are ``results_<date>.json``, or ``<name>_<date>.json`` where the output path was a file.
+    """
+    dated = _DATE.search(path.stem)
+    date = dated[0] if dated else path.stem.removeprefix("results_")
     return [near for near in result_files.beside(path, "samples_*.jsonl") if near.stem.endswith(f"_{date}")]

@@ -115,7 +115,8 @@ def uploads(
         path: the result file.
         options: whether files are wanted, and which neighbours are not.
         notes: where to say that something was masked.
-        neighbours: files that belong to the result; the settings may exclude them by name.
+        neighbours: files that belong to the result; the settings may exclude them by name, and links that
+            lead elsewhere are not followed.
         configs: names of neighbours that are configs, beside all in YAML; the others are data.
         mask: masks the secrets that were seen in the result; see ``json_mask``.
     """
@@ -124,19 +125,21 @@ def uploads(
     files = list(_artifact(path, notes, mask))
     patterns = tuple(pattern.lower() for pattern in options.exclude_patterns)
     for near in neighbours:
-        if not any(fnmatch.fnmatchcase(near.name.lower(), pattern) for pattern in patterns):
+        if any(fnmatch.fnmatchcase(near.name.lower(), pattern) for pattern in patterns):
+            continue
+        if near.resolve().parent != near.parent.resolve():
+            reason = f"it is a link that leaves {near.parent}"
+            notes.append(Adjustment(f"artifact {near.name}", str(near), "", reason))
+        else:
             files += _artifact(near, notes, _mask_of(near, configs))
     return tuple(files)
 
 
 def beside(path: Path, *patterns: str) -> list[Path]:
-    """Give the files next to a file whose names fit a pattern, sorted; not hidden ones and links away."""
-    folder = path.parent
-    found = {match for pattern in patterns for match in folder.glob(pattern)}
-    home = folder.resolve()
+    """Give the files next to a file whose names fit a pattern, sorted; not hidden ones."""
+    found = {match for pattern in patterns for match in path.parent.glob(pattern)}
     shown = (match for match in found if not match.name.startswith("."))
-    near = (match for match in shown if match.is_file() and match.resolve().parent == home)
-    return sorted(match for match in near if match != path)
+    return sorted(match for match in shown if match.is_file() and match != path)
 
 
 def json_mask(path: Path, document: object, *, leave: Collection[str] = ()) -> Mask | None:

@@ -110,6 +110,19 @@ def test_the_details_of_this_run_are_uploaded(tmp_path: Path, model: str) -> Non
     assert paths(one(lighteval.read, path)) == [name, "details_gsm8k_2024.parquet"]
 
 
+@pytest.mark.parametrize("here", ["results", "results/gpt2", "."])
+def test_details_are_found_from_whatever_folder_the_results_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str
+) -> None:
+    path = written(tmp_path / "results" / "gpt2", "results_1.json", document(LIGHTEVAL))
+    written(tmp_path / "details" / "gpt2" / "1", "details_gsm8k.parquet", b"PAR1")
+    monkeypatch.chdir(tmp_path / here)
+
+    named = path.relative_to(tmp_path / here)
+
+    assert paths(one(lighteval.read, named)) == ["results_1.json", "details_gsm8k.parquet"]
+
+
 def test_details_that_a_link_leads_away_to_are_not_uploaded(tmp_path: Path) -> None:
     path = written(tmp_path / "out" / "results" / "m", "results_1.json", document(LIGHTEVAL))
     written(tmp_path / "away", "details_secret.parquet", b"PAR1")

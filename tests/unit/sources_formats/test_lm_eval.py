@@ -69,6 +69,14 @@ def test_the_file_and_the_samples_of_its_date_are_uploaded_and_no_others(tmp_pat
     ]
 
 
+def test_samples_are_found_beside_results_whose_name_the_user_gave(tmp_path: Path) -> None:
+    path = written(tmp_path, "llama_2026-01-21T03-44-18.458309.json", document(LM_EVAL))
+    written(tmp_path, "samples_gsm8k_2026-01-21T03-44-18.458309.jsonl", "{}")
+    written(tmp_path, "samples_gsm8k_2025-01-01T00-00-00.000000.jsonl", "{}")
+
+    assert paths(one(lm_eval.read, path)) == [path.name, "samples_gsm8k_2026-01-21T03-44-18.458309.jsonl"]
+
+
 def test_samples_can_be_excluded_and_files_left_out_altogether(tmp_path: Path) -> None:
     path = copied(LM_EVAL, tmp_path)
 

@@ -87,14 +87,28 @@ def test_configs_beside_a_result_are_masked(tmp_path: Path) -> None:
     }
 
 
-def test_what_lies_beside_is_sorted_and_neither_hidden_nor_elsewhere(tmp_path: Path) -> None:
+def test_what_lies_beside_is_sorted_and_not_hidden(tmp_path: Path) -> None:
     path = written(tmp_path / "home", "a.json", {})
     for name in ("c.jsonl", "b.jsonl", ".d.jsonl"):
         written(tmp_path / "home", name, "")
-    (tmp_path / "home" / "away.jsonl").symlink_to(written(tmp_path, "away.jsonl", ""))
     (tmp_path / "home" / "folder.jsonl").mkdir()
 
     assert [near.name for near in beside(path, "*.jsonl", "b*", "*.json")] == ["b.jsonl", "c.jsonl"]
+
+
+def test_what_lies_beside_but_is_a_link_that_leads_away_is_not_uploaded_and_told(tmp_path: Path) -> None:
+    path = written(tmp_path / "home", "a.json", {})
+    away = tmp_path / "home" / "away.jsonl"
+    away.symlink_to(written(tmp_path, "away.jsonl", ""))
+    inside = tmp_path / "home" / "inside.jsonl"
+    inside.symlink_to(written(tmp_path / "home", "b.jsonl", ""))
+
+    assert uploaded(path, settings=None, near=tuple(beside(path, "*.jsonl"))) == {
+        "a.json": path,
+        "b.jsonl": tmp_path / "home" / "b.jsonl",
+        "inside.jsonl": inside,
+        "note artifact away.jsonl": f"it is a link that leaves {tmp_path / 'home'}",
+    }
 
 
 def test_identity_is_that_of_the_bytes_in_their_order(tmp_path: Path) -> None:
