@@ -135,7 +135,8 @@ class ExportCall:
         settings, environment = self.layers.settings, self.layers.environment
         home = environment.home or Path()
         exec_db = Path(environment.get(EXEC_DB) or home / ".nemo-evaluator" / "exec-db" / "exec.v1.jsonl")
-        options = replace(settings.read_options(), complete=self._options_of)
+        leave = _exported_to(settings.tracking_uri, settings.spool)
+        options = replace(settings.read_options(), complete=self._options_of, leave=leave)
         found: Records = selection.read(self.things, options, format_name=settings.format, exec_db=exec_db)
         found = grouped(found, wanted=lambda record: self._settings(record).group_by == "invocation")
         return found if self.shard is None else self.shard.of(found, named=frozenset(self.things))
@@ -228,17 +229,23 @@ class ExportCall:
             yield spool.catch(record, result) if isinstance(record, RunRecord) else result
 
 
+def _exported_to(uri: str | None, spool: Path | None) -> tuple[Path, ...]:
+    """Give the folders of runs that an export writes, with every link resolved."""
+    target = files.path_of(uri) if uri and files.recognises(uri) and not choice.recognises(uri) else None
+    return tuple(folder.resolve() for folder in (target, spool) if folder is not None)
+
+
 def _refuse_to_itself(uri: str, things: Sequence[str]) -> None:
     """Refuse to export a folder of runs into itself, which would double what MLflow wrote there."""
-    if choice.recognises(uri) or not files.recognises(uri):
-        return
-    target = files.path_of(uri).resolve()
-    for thing in things:
-        if not os.path.exists(thing):  # noqa: PTH110  # Path.exists() fails for names that no file can have
-            continue
-        path = Path(thing).resolve()
-        if path == target or target in path.parents:
-            raise SettingsError(f"{thing} lies in {uri}, the folder that is exported to: choose another one")
+    for target in _exported_to(uri, None):
+        for thing in things:
+            if not os.path.exists(thing):  # noqa: PTH110  # Path.exists() fails for names that no file can have
+                continue
+            path = Path(thing).resolve()
+            if path == target or target in path.parents:
+                raise SettingsError(
+                    f"{thing} lies in {uri}, the folder that is exported to: choose another one"
+                )
 
 
 def _with_origin(results: Iterable[RunResult]) -> Iterator[RunResult]:

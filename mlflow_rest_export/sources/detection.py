@@ -113,7 +113,15 @@ def _at(path: Path, options: ReadOptions, chosen: tuple[Format, ...]) -> Iterato
 def _folder(folder: Path, options: ReadOptions, chosen: tuple[Format, ...]) -> Iterator[Found]:
     specific = chosen if len(chosen) == 1 else tuple(module for module in chosen if module is not table)
     any_found = False
-    for path in folders.walk(folder, lambda place: _is_whole(place, specific)):
+    closed: list[Found] = []
+
+    def unreadable(place: Path, error: OSError) -> None:
+        closed.append(Unreadable(str(place), f"cannot read {place}: {why(error)}"))
+
+    def whole(place: Path) -> bool:
+        return _is_whole(place, specific)
+
+    for path in folders.walk(folder, whole, unreadable=unreadable, leave=options.leave):
         fitting = [module for module in specific if module.recognises(path)]
         if fitting:
             any_found = True
@@ -121,7 +129,8 @@ def _folder(folder: Path, options: ReadOptions, chosen: tuple[Format, ...]) -> I
         elif path.is_file() and (reason := _broken(path)):
             any_found = True
             yield Unreadable(str(path), reason)
-    if not any_found:
+    yield from closed
+    if not any_found and not closed:
         known = ", ".join(module.NAME for module in specific)
         said = f"{folder}: no result of a known format in it (looked for {known}"
         yield Unreadable(

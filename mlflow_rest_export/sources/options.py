@@ -24,6 +24,8 @@ class ReadOptions:
     """For tables: column name -> ``metric``, ``param``, ``tag``, ``step``, ``timestamp`` or ``skip``."""
     include_deleted: bool = False
     """For ``mlruns``: deleted runs and experiments too."""
+    leave: tuple[Path, ...] = ()
+    """Folders, with every link resolved, in which no results are looked for: they are exported to."""
     complete: Callable[[Mapping[str, object], str], ReadOptions] | None = None
     """Completes the options with what a result has stored of its own ``export.mlflow``."""
 

@@ -80,3 +80,23 @@ def test_an_old_spool_is_passed_by_and_says_so(tmp_path: Path, capsys: pytest.Ca
     assert {run["outcome"] for run in told["runs"]} == {"skipped"}
     assert all("data" in {change["field"] for change in run["adjustments"]} for run in told["runs"])
     assert all_files(Path(target)) == before
+
+
+@pytest.mark.parametrize("option", ["--tracking-uri", "--spool"])
+def test_the_store_inside_the_folder_that_is_exported_is_no_result_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(SAMPLE, results)
+    store = results / "a" / "mlruns"
+    shutil.copytree(RECORDED / "3.17.2", store)
+    elsewhere = [] if option == "--tracking-uri" else ["--tracking-uri", str(tmp_path / "target")]
+    command = ["export", str(results), *elsewhere, option, str(store), "--json"]
+
+    outcomes = []
+    for _ in range(2):
+        assert main(command) == 0
+        told = json.loads(capsys.readouterr().out.splitlines()[-1])
+        outcomes.append({run["outcome"] for run in told["runs"]})
+
+    assert outcomes == [{"exported"}, {"unchanged"}]

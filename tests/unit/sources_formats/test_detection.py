@@ -359,7 +359,45 @@ def test_a_folder_is_walked_within_bounds(tmp_path: Path) -> None:
     assert reasons(tmp_path / "deep")[0].startswith(f"{tmp_path / 'deep'} holds folders deeper than 20")
 
     with pytest.raises(SourceError, match="holds more than 3 files"):
-        list(folders.walk(SAMPLES, lambda _: False, max_entries=3))
+        list(folders.walk(SAMPLES, lambda _: False, unreadable=lambda *_: None, max_entries=3))
+
+
+def test_a_folder_that_cannot_be_read_costs_itself_and_not_those_beside_it(tmp_path: Path) -> None:
+    files = [written(tmp_path / name, "r.json", "{}") for name in ("a", "b", "c")]
+    closed: list[tuple[Path, OSError]] = []
+
+    def whole(place: Path) -> bool:
+        if place.name == "b":
+            raise PermissionError(13, "Permission denied", str(place / "run_spec.json"))
+        return False
+
+    found = list(folders.walk(tmp_path, whole, unreadable=lambda *said: closed.append(said)))
+
+    assert found == [files[0], files[2]]
+    assert [place for place, _ in closed] == [tmp_path / "b"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_without_permission_is_named_and_results_beside_it_are_exported(tmp_path: Path) -> None:
+    copied(LM_EVAL, tmp_path / "z")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o000)
+
+    record, told = read(tmp_path)
+
+    assert isinstance(record, RunRecord)
+    assert told == Unreadable(str(closed), f"cannot read {closed}: permission denied")
+
+
+def test_folders_that_are_exported_to_hold_no_results(tmp_path: Path) -> None:
+    copied(LM_EVAL, tmp_path / "results")
+    copied(LM_EVAL, tmp_path / "spool")
+    (tmp_path / "link").symlink_to(tmp_path)
+    options = ReadOptions(leave=((tmp_path / "spool").resolve(),))
+
+    (record,) = detection.read([tmp_path / "link"], options)
+
+    assert record.label == str(tmp_path / "link" / "results" / LM_EVAL.name)
 
 
 def test_a_path_that_no_system_takes_is_told() -> None:
