@@ -91,11 +91,13 @@ class Settings(BaseModel):
     )
     copy_artifacts: bool = Field(default=True, description="Upload evaluation artifacts.")
     copy_logs: bool = Field(default=False, description="Upload execution logs.")
-    only_required: bool = Field(default=True, description="Upload only the required artifacts.")
+    only_required: bool = Field(
+        default=True, description="Of launcher jobs, upload only the required artifacts."
+    )
     exclude_patterns: Texts = Field(
         default=(),
-        description="Names of files and folders to leave out (`*` and `?`, any case); only used when "
-        "`only_required` is false.",
+        description="Names of files and folders to leave out (`*` and `?`, any case); of launcher jobs only "
+        "when `only_required` is false.",
     )
     log_config_params: bool = Field(
         default=False, description="Log the stored run config as `config.*` params."
