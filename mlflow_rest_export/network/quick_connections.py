@@ -63,8 +63,9 @@ class _Prompt:
 
     def _set(self, option: int | None, value: int) -> None:
         if option is not None and self.sock is not None:
+            below = getattr(self.sock, "socket", self.sock)  # TLS to a proxy around TLS to the server
             with contextlib.suppress(OSError):
-                self.sock.setsockopt(socket.IPPROTO_TCP, option, value)
+                below.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 class _Connection(_Prompt, HTTPConnection):

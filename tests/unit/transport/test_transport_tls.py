@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import socketserver
 import ssl
 import threading
@@ -139,6 +141,50 @@ def test_a_client_certificate_that_is_not_there_is_a_wrong_setting(server: Loopb
 
     with pytest.raises(SettingsError, match=r"/nowhere/me\.pem"):
         transport.send(call(server.url))
+
+
+@contextlib.contextmanager
+def proxy(context: ssl.SSLContext | None) -> Iterator[int]:
+    """Serve as a proxy that opens one tunnel; give its port."""
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+
+    def serve(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            plain, _ = listener.accept()
+            with context.wrap_socket(plain, server_side=True) if context else plain as client:
+                head = b""
+                while not head.endswith(b"\r\n\r\n"):
+                    head += client.recv(1)
+                port = int(head.split(b" ")[1].rpartition(b":")[2])
+                with socket.create_connection(("127.0.0.1", port)) as server:
+                    client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                    back = threading.Thread(target=pump, args=(server, client), daemon=True)
+                    back.start()
+                    pump(client, server)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_server_behind_a_proxy_is_reached_though_the_way_to_the_proxy_speaks_tls_too(
+    server: Loopback, context: ssl.SSLContext, bundle: str, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    with proxy(context if scheme == "https" else None) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://localhost:{port}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        transport = Transport(conduct=conduct_of(), tls=Tls(verify=bundle))
+
+        assert transport.send_for_json(call(server.url)) == {"fine": True}
+        assert transport.send_for_json(call(server.url)) == {"fine": True}
+
+    assert len(server.received) == 2
 
 
 class Plain(socketserver.BaseRequestHandler):
