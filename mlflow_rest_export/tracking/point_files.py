@@ -21,12 +21,8 @@ from mlflow_rest_export.records import Metric
 from mlflow_rest_export.tracking.points import PointSet, fingerprint
 from mlflow_rest_export.tracking.store_failures import store_error
 
-FILES_AT_ONCE = 16
-"""Metrics of a run whose files may be open; of macOS, a process gets 256 files."""
-IDLE = 10_000
-"""Points of others after which a metric counts as whole: its file makes room for another one."""
-HELD = 50_000
-"""Points of metrics without an open file that are kept in memory, some 20 MB."""
+HELD = 2000
+"""Points that are kept in memory until their files are opened: of a table each row belongs to many."""
 BUFFER = 1 << 18
 """Bytes."""
 
@@ -43,6 +39,8 @@ class PointFile:
         self._key = key
         self._unfinished = beside / f"{UNFINISHED}{uuid.uuid4().hex}"
         self._file: BinaryIO | None = None
+        self._begun = False
+        """Whether there is an unfinished file, open or not."""
         self._newest: tuple[int, int] | None = None
         self._known: PointSet | None = None
         if target.exists():
@@ -74,12 +72,12 @@ class PointFile:
         Raises:
             OSError: it could not be written; what stood there stands there still.
         """
-        if self._file is None:
+        if not self._begun:
             return
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        empty = self._file.tell() == 0
-        self._file.close()
+        with self._open() as file:
+            file.flush()
+            os.fsync(file.fileno())
+            empty = file.tell() == 0
         self._target.parent.mkdir(parents=True, exist_ok=True)
         if empty:  # a metric without points makes its run unreadable
             self._unfinished.unlink()
@@ -87,19 +85,26 @@ class PointFile:
         else:
             self._unfinished.replace(self._target)
 
+    def rest(self) -> None:
+        """Keep no file open until more points come; raises ``OSError`` when one cannot be written."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            file.close()
+
     def discard(self) -> None:
         """Forget what has not been published."""
-        if self._file is not None:
-            with contextlib.suppress(OSError):  # closing writes the rest, for which the disk may be too full
-                self._file.close()
+        with contextlib.suppress(OSError):  # closing writes what is left, for which the disk may be too full
+            self.rest()
+        if self._begun:
             with contextlib.suppress(OSError):
                 self._unfinished.unlink(missing_ok=True)
 
     def _open(self) -> BinaryIO:
         if self._file is None:
-            self._file = self._unfinished.open("xb", buffering=BUFFER)
-            if self._target.exists():
+            self._file = self._unfinished.open("ab" if self._begun else "xb", buffering=BUFFER)
+            if not self._begun and self._target.exists():
                 self._file.writelines(read_lines(self._target))
+            self._begun = True
         return self._file
 
     def _read(self, path: Path) -> PointSet:
@@ -136,74 +141,39 @@ def merge_points(run: Path, points: Iterable[Metric], *, doing: str) -> None:
 
 
 class _MetricFiles:
-    """The metric files of a run that are being written.
-
-    Some stay open. What belongs to others, of a table with many columns, is held until it is worth opening
-    theirs: a file that is opened for each of its points is read, copied and put on disk as often.
-    """
+    """The metric files of a run that are being written; never more than one is open."""
 
     def __init__(self, run: Path) -> None:
         self._run = run
-        self._open: dict[str, PointFile] = {}
-        """The one that got a point last comes last."""
-        self._last: dict[str, int] = {}
-        """Of each open file, the number of its last point."""
+        self._files: dict[str, PointFile] = {}
         self._held: dict[str, list[Metric]] = {}
-        self._held_count = 0
-        self._number = 0
+        self._count = 0
 
     def add(self, point: Metric) -> None:
         """Take a point; errors as ``PointFile``."""
-        self._number += 1
-        key = point.key
-        if key in self._open:
-            self._open[key] = self._open.pop(key)
-        elif not self._has_room():
-            self._held.setdefault(key, []).append(point)
-            self._held_count += 1
-            if self._held_count >= HELD:
-                self.publish()
-            return
-        else:
-            self._open[key] = self._file(key)
-            self._fill(self._open[key], key)
-        self._last[key] = self._number
-        self._open[key].add(point)
+        self._held.setdefault(point.key, []).append(point)
+        self._count += 1
+        if self._count >= HELD:
+            self._write()
 
     def publish(self) -> None:
-        """Put all that was taken in its place."""
-        while self._open:
-            self._publish_oldest()
-        for key in list(self._held):
-            self._open[key] = self._file(key)
-            self._fill(self._open[key], key)
-            self._publish_oldest()
+        """Put all files in their places; errors as ``PointFile``."""
+        self._write()
+        for file in self._files.values():
+            file.publish()
 
     def discard(self) -> None:
         """Forget what has not been published."""
-        for file in self._open.values():
+        for file in self._files.values():
             file.discard()
 
-    def _has_room(self) -> bool:
-        if len(self._open) < FILES_AT_ONCE:
-            return True
-        oldest = next(iter(self._open))
-        if self._number - self._last[oldest] <= IDLE:
-            return False
-        self._publish_oldest()
-        return True
-
-    def _fill(self, file: PointFile, key: str) -> None:
-        points = self._held.pop(key, [])
-        self._held_count -= len(points)
-        for point in points:
-            file.add(point)
-
-    def _publish_oldest(self) -> None:
-        key = next(iter(self._open))
-        self._open[key].publish()
-        del self._open[key]
-        self._last.pop(key, None)
-
-    def _file(self, key: str) -> PointFile:
-        return PointFile(self._run.joinpath(layout.METRICS, *layout.key_parts(key)), key, beside=self._run)
+    def _write(self) -> None:
+        for key, points in self._held.items():
+            if key not in self._files:
+                target = self._run.joinpath(layout.METRICS, *layout.key_parts(key))
+                self._files[key] = PointFile(target, key, beside=self._run)
+            for point in points:
+                self._files[key].add(point)
+            self._files[key].rest()
+        self._held.clear()
+        self._count = 0
