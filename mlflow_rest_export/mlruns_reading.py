@@ -75,7 +75,7 @@ def key_files(folder: Path) -> Iterator[tuple[str, Path]]:
     """Give every key below ``metrics``, ``params`` or ``tags`` with its file, in order.
 
     Raises:
-        SourceError: a folder cannot be listed, or a name is not UTF-8.
+        SourceError: a folder cannot be listed, a name is not UTF-8, or a link leads out of the run.
     """
     try:
         with os.scandir(folder) as found:
@@ -90,8 +90,15 @@ def key_files(folder: Path) -> Iterator[tuple[str, Path]]:
         if entry.is_dir(follow_symlinks=False):
             for key, path in key_files(folder / entry.name):
                 yield f"{entry.name}/{key}", path
+        elif leads_away(entry, folder):
+            raise SourceError(f"{folder / entry.name} is a link that leaves {folder}")
         elif entry.is_file():
             yield entry.name, folder / entry.name
+
+
+def leads_away(entry: os.DirEntry[str], folder: Path) -> bool:
+    """Say whether a link leads out of a folder, of which nobody knows who wrote it: to a key, perhaps."""
+    return entry.is_symlink() and not Path(os.path.realpath(entry)).is_relative_to(os.path.realpath(folder))
 
 
 def read_value(path: Path) -> str:

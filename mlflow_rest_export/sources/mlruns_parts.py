@@ -100,7 +100,9 @@ def artifacts_of(run: Path, artifact_uri: str) -> tuple[tuple[Artifact, ...], tu
     files: list[Artifact] = []
     told: list[Adjustment] = []
     for path, entry in _entries(root, ""):
-        if entry.is_file():
+        if reading.leads_away(entry, run):
+            told.append(Adjustment(f"artifact {path}", "", "", f"it is a link that leaves {run}"))
+        elif entry.is_file():
             files.append(Artifact(path, root / path))
         else:
             told.append(Adjustment(f"artifact {path}", "", "", "neither a file nor a link to one"))

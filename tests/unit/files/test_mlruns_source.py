@@ -11,7 +11,7 @@ from mlruns_stores import END, RECORDED, START, a_run, finish, folder_of, found,
 from mlflow_rest_export import marks
 from mlflow_rest_export.artifacts.files import FileArtifacts
 from mlflow_rest_export.content import BytesContent
-from mlflow_rest_export.records import Dataset, Lookup, Metric, RunRecord, RunStatus
+from mlflow_rest_export.records import Dataset, Lookup, Metric, RunRecord, RunStatus, Unreadable
 from mlflow_rest_export.sources import mlruns
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.tracking.files import FileTracking
@@ -345,6 +345,23 @@ def test_links_and_pipes_among_artifacts_are_told(tracking: FileTracking) -> Non
 
     assert [file.path for file in record.artifacts] == ["link", "real"]
     assert [change.field for change in record.adjustments] == ["artifact loop"]
+
+
+def test_links_that_leave_the_run_are_not_followed(tracking: FileTracking, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("canary")
+    run = a_run(tracking, key=None)
+    folder = folder_of(tracking, run)
+    (folder / "artifacts" / "notes.txt").symlink_to(tmp_path / "key")
+
+    (record,) = records(tracking.root)
+
+    assert record.artifacts == ()
+    assert [change.field for change in record.adjustments] == ["artifact notes.txt"]
+
+    (folder / "params" / "p").symlink_to(tmp_path / "key")
+    (told,) = mlruns.read(tracking.root, ReadOptions())
+    assert isinstance(told, Unreadable)
+    assert "is a link that leaves" in told.reason
 
 
 def test_logged_models_and_inputs_that_are_no_datasets_are_told(tracking: FileTracking) -> None:
