@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Mapping
@@ -13,8 +14,11 @@ from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.exporting.experiments import Experiments
 from mlflow_rest_export.exporting.stores import Store
 from mlflow_rest_export.live_run import LiveRun
+from mlflow_rest_export.planning.fitting import Fitting
 from mlflow_rest_export.tracking.protocol import Artifacts, NewRun, Tracking
 from mlflow_rest_export.tracking.rest import RestTracking
+
+_log = logging.getLogger("mlflow_rest_export")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +79,21 @@ class Client:
         tracking = self.store.tracking
         found = Experiments(tracking, restore=False).open(experiment or self.default_experiment)
         now = time.time()
+        limits = tracking.limits()
+        fitting = Fitting(limits, verbatim=True, keeps_whole=False, changes=[])
+        unnamed = time.strftime("run %Y-%m-%d %H:%M:%S", time.gmtime(now))
         new = NewRun(
             experiment_id=found.experiment_id,
-            run_name=name or time.strftime("run %Y-%m-%d %H:%M:%S", time.gmtime(now)),
+            run_name=fitting.run_name(name or unnamed, otherwise=unnamed),
             start_time=int(now * 1000),
-            tags=self._tags(description),
+            tags=self._tags()
+            | fitting.values({mlflow_tags.NOTE: description} if description else {}, what="tag"),
         )
-        limits = tracking.limits()
+        for change in fitting.changes:
+            _log.warning("%s: %s (%s)", change.field, change.after, change.reason)
         return LiveRun(self.store, tracking.create_run(new), limits=limits, tags=tags)
 
-    def _tags(self, description: str) -> dict[str, str]:
+    def _tags(self) -> dict[str, str]:
         user = self.environment.get("LOGNAME") or self.environment.get("USER")
         tags = {marks.OWNER: f"live-{secrets.token_hex(16)}", mlflow_tags.SOURCE_TYPE: "LOCAL"}
-        tags |= {mlflow_tags.USER: user} if user else {}
-        return tags | ({mlflow_tags.NOTE: description} if description else {})
+        return tags | ({mlflow_tags.USER: user} if user else {})

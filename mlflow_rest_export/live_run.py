@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +20,7 @@ from mlflow_rest_export.limits import Limits
 from mlflow_rest_export.live_sender import Buffering, LiveSender
 from mlflow_rest_export.live_values import Collected, LiveValues
 from mlflow_rest_export.planning.fitting import ILLEGAL
-from mlflow_rest_export.planning.names import clean_path
+from mlflow_rest_export.planning.names import clean_path, marked_path
 from mlflow_rest_export.records import Adjustment, RunStatus
 from mlflow_rest_export.tracking.protocol import StoredRun
 
@@ -65,6 +67,8 @@ class LiveRun:
         self._store, self._run, self._limits, self._clock = store, run, limits, clock
         self._values = LiveValues(run.run_id, limits)
         self._told: set[str] = set()
+        self._paths: dict[str, str] = {}
+        """Path in the run -> the path that was asked for, so that two files never become one."""
         self._lock = threading.Lock()
         """Guards names and what was told of them."""
         self._sender = LiveSender(store.tracking, run.run_id, buffering or Buffering(), self._forget)
@@ -100,7 +104,7 @@ class LiveRun:
         self._collect(lambda: self._values.tags(tags))
 
     def log_artifact(self, path: str | Path, artifact_path: str = "") -> None:
-        """Upload a file, or a folder with everything in it.
+        """Upload a file, or a folder with everything in it, now; in an outage this waits, then raises.
 
         Args:
             path: on this machine.
@@ -111,8 +115,7 @@ class LiveRun:
         """
         self._check()
         source = Path(path)
-        files = sorted(file for file in source.rglob("*") if file.is_file()) if source.is_dir() else [source]
-        for file in files:
+        for file in self._files_of(source) if source.is_dir() else [source]:
             inside = file.relative_to(source.parent).as_posix()
             try:
                 self._upload(f"{artifact_path}/{inside}" if artifact_path else inside, file)
@@ -181,11 +184,18 @@ class LiveRun:
             status = RunStatus.FAILED
         try:
             self._store.tracking.update_run(
-                self.run_id, status=status, end_time=self._now(), run_name=self._run.run_name
+                self.run_id, status=status, end_time=self._now(), run_name=self._name()
             )
         except ExportError as refused:
             failure = failure or refused
         return failure
+
+    def _name(self) -> str:
+        """Give the name of now, which must be said again at the end: somebody may have changed it."""
+        try:
+            return self._store.tracking.get_run(self.run_id).run_name or self._run.run_name
+        except ExportError:
+            return self._run.run_name
 
     def _collect(self, values: Callable[[], Collected]) -> None:
         self._check()
@@ -222,9 +232,27 @@ class LiveRun:
         if refusal is not None:
             raise refusal
 
+    def _files_of(self, folder: Path) -> list[Path]:
+        """List the files of a folder and of those below; links to folders are told, not followed."""
+
+        def unreadable(error: OSError) -> None:
+            raise SourceError(f"cannot read {error.filename}: {why(error)}") from error
+
+        files = []
+        for place, folders, names in os.walk(folder, onerror=unreadable):
+            for path in (Path(place, name) for name in folders):
+                if path.is_symlink():
+                    self._warn([Adjustment(f"artifact {path}", str(path), "", "it is a link to a folder")])
+            files += [path for path in (Path(place, name) for name in names) if path.is_file()]
+        return sorted(files)
+
     def _upload(self, path: str, source: Path | bytes) -> None:
         content = BytesContent(source) if isinstance(source, bytes) else content_of(source)
         name = clean_path(path, self._limits)
+        with self._lock:
+            if self._paths.setdefault(name, path) != path:
+                digest = hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:6]
+                name = marked_path(name, digest, self._limits)
         if name != path:
             self._warn([Adjustment(f"artifact {path!r}", path, name, ILLEGAL)])
         self._store.artifacts.upload(self._run, name, content)

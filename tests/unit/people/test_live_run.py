@@ -86,6 +86,46 @@ def test_files_folders_and_texts_are_uploaded(client: Client, tmp_path: Path) ->
     }
 
 
+def test_of_a_folder_nothing_is_left_out_silently_and_no_file_takes_anothers_place(
+    client: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "out"
+    (folder / "checkpoint").mkdir(parents=True)
+    (folder / "best").symlink_to(folder / "checkpoint")
+    (folder / "a\\b.txt").write_text("1")
+    (folder / "a_b.txt").write_text("22")
+
+    with client.run(experiment="x") as run:
+        run.log_artifact(folder)
+        run.log_artifact(folder)
+
+    assert set(client.artifacts.listing(stored(client, run)).values()) == {1, 2}
+    assert f"artifact {folder / 'best'}" in caplog.text
+    assert "it is a link to a folder" in caplog.text
+
+
+def test_a_name_that_was_changed_meanwhile_stays(client: Client) -> None:
+    with client.run(experiment="x", name="first") as run:
+        run.set_tags({"mlflow.runName": "better"})
+        run.flush()
+        client.tracking.update_run(run.run_id, status=RunStatus.RUNNING, end_time=None, run_name="better")
+
+    assert (stored(client, run).run_name, stored(client, run).status) == ("better", RunStatus.FINISHED)
+
+
+def test_a_name_and_a_description_that_do_not_fit_are_cut_and_told(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with client.run(experiment="x", name="n" * 1000, description="d" * 100_000) as run:
+        pass
+
+    found = stored(client, run)
+    assert found.run_name.endswith("[cut]")
+    assert found.tags["mlflow.note.content"].endswith("[cut]")
+    assert "run name" in caplog.text
+    assert "mlflow.note.content" in caplog.text
+
+
 def test_a_file_that_is_not_there_is_told_at_once(client: Client, tmp_path: Path) -> None:
     with client.run(experiment="x") as run, pytest.raises(SourceError, match="no such file or directory"):
         run.log_artifact(tmp_path / "nothing")
