@@ -111,8 +111,10 @@ class Crew:
         try:
             for done in waiting:
                 done.result()
-        except BaseException:
+        except BaseException as error:
             failed.set()
+            if not isinstance(error, Exception):  # Ctrl-C, where no handler of ours takes it
+                self.conduct.stop.set()
             for not_begun in waiting:
                 not_begun.cancel()
             wait(waiting, timeout=PATIENCE_FOR_THE_REST)

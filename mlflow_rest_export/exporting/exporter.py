@@ -106,10 +106,14 @@ class Exporter:
                 ),
                 skip_existing=self.habits.skip_existing,
             )
-            for wave in _waves(self._asking_early(records, pool), self.habits):
-                yield from self._wave(wave, crew, placing, heart)
-                wave.clear()  # before the next one is read
-                heart.jobs = ()
+            try:
+                for wave in _waves(self._asking_early(records, pool), self.habits):
+                    yield from self._wave(wave, crew, placing, heart)
+                    wave.clear()  # before the next one is read
+                    heart.jobs = ()
+            except KeyboardInterrupt:
+                self.conduct.stop.set()  # else the pool waits for whoever insists
+                raise
 
     def _asking_early(
         self, records: Iterable[RunRecord | Unreadable], pool: Executor
@@ -128,7 +132,7 @@ class Exporter:
         self.progress.runs_found(len(records))
         try:
             self._steps(list(jobs.values()), crew, placing)
-        except Interrupted:
+        except (Interrupted, KeyboardInterrupt):
             self._farewell(list(jobs.values()), crew)
             raise
         for record in records:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from loopback import say, serving
+from loopback import say, serving, when
 
 import mlflow_rest_export
 from mlflow_rest_export import connect, export_results
@@ -48,6 +49,17 @@ def test_the_answer_is_that_of_the_launcher_and_more() -> None:
         "spooled_jobs": 0,
     }
     assert len(told["runs"]) == 3
+
+
+def test_ctrl_c_ends_an_export_that_waits_for_a_server() -> None:
+    def pressed() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with serving(when(pressed, say(503, "")), say(503, "")) as server:
+        with pytest.raises(KeyboardInterrupt):
+            exported(str(RESULT), config={"tracking_uri": server.url})
+
+        assert len(server.received) < 10  # in a minute of patience it would be more
 
 
 @pytest.mark.parametrize("things", [str(RESULT), RESULT, [RESULT], (str(RESULT),)])
