@@ -217,6 +217,7 @@ class ExportCall:
         if folder is None:
             yield from exporter.export(records)
             return
+        files.check_root(folder.absolute())  # now, and not when the outage has come
         connection = self.layers.connection()
         spool = Spool(
             root=folder.absolute(),
@@ -232,7 +233,7 @@ class ExportCall:
 def _exported_to(uri: str | None, spool: Path | None) -> tuple[Path, ...]:
     """Give the folders of runs that an export writes, with every link resolved."""
     target = files.path_of(uri) if uri and files.recognises(uri) and not choice.recognises(uri) else None
-    return tuple(folder.resolve() for folder in (target, spool) if folder is not None)
+    return tuple(Path(os.path.realpath(folder)) for folder in (target, spool) if folder is not None)
 
 
 def _refuse_to_itself(uri: str, things: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from mlflow_rest_export.cli.closing_table import size, table
 from mlflow_rest_export.cli.progress_bar import Bar, Heartbeat, progress_on
 from mlflow_rest_export.errors import SettingsError, why
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
+from mlflow_rest_export.exporting.staleness import NEWER
 from mlflow_rest_export.planning.export_plan import ExportPlan
 from mlflow_rest_export.progress import NoProgress, Progress
 from mlflow_rest_export.records import Adjustment
@@ -117,6 +118,9 @@ class Voice:
             self._say(f"{result.outcome.value}: {_labelled(result.label, str(result.error))}", always=True)
         if not self.quiet and result.outcome in (_TOLD if self.loudness else _CHANGED):
             self._adjustments(result.label, result.adjustments)
+        elif not self.quiet and result.outcome is Outcome.SKIPPED:
+            older = [change for change in result.adjustments if change.field == NEWER]
+            self._adjustments(result.label, older)
         if line and not self.as_json and not self.quiet:
             self._out(_line(result))
 

@@ -16,6 +16,7 @@ from mlflow_rest_export.export_call import ExportCall
 from mlflow_rest_export.exporting.outcomes import Outcome, RunResult
 from mlflow_rest_export.network.conduct import Stop
 from mlflow_rest_export.progress import Progress
+from mlflow_rest_export.targets import files
 from mlflow_rest_export.watch import Watch
 
 FIRST_CONTACT = 15.0
@@ -31,6 +32,8 @@ def main(chosen: argparse.Namespace) -> int:
             voice.note("no tracking URI is given, so only jobs that bring their own can be exported")
         else:  # one that makes no sense is told now, and not when the first job completes
             ExportCall.of([], layers).open()
+        if layers.settings.spool is not None:  # the same
+            files.check_root(layers.settings.spool.absolute())
         sender = Sender(layers, stop, voice.progress())
 
         def results_of(signals: Signals) -> Iterable[RunResult]:

@@ -10,6 +10,9 @@ from mlflow_rest_export.planning.export_plan import ExportPlan
 from mlflow_rest_export.records import Adjustment, RunRecord
 from mlflow_rest_export.tracking.protocol import StoredRun
 
+NEWER = "data"
+"""What is said to differ where a run holds newer data."""
+
 
 def newer_data(record: RunRecord, plan: ExportPlan, run: StoredRun) -> Adjustment | None:
     """Say that a run holds newer data than a record that comes out of a folder; None when it does not.
@@ -34,7 +37,7 @@ def newer_data(record: RunRecord, plan: ExportPlan, run: StoredRun) -> Adjustmen
         "the run holds data that was exported later than this, so it is left as it is; to replace it all the "
         "same, export the results themselves; to end this, delete the run in the folder"
     )
-    return Adjustment("data", _told(record.time), _told(int(there)), reason)
+    return Adjustment(NEWER, _told(record.time), _told(int(there)), reason)
 
 
 def newer_is_not_whole(record: RunRecord, run: StoredRun) -> Conflict:

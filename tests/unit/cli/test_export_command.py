@@ -275,6 +275,15 @@ def test_with_a_spool_an_outage_costs_nothing_and_the_spool_can_be_exported(
     assert (place / "databricks").is_dir()
 
 
+def test_a_spool_that_could_take_nothing_is_told_before_anything_is_sent(capsys: Captured) -> None:
+    Path("artifacts").mkdir()
+    with serving(say(200, "{}")) as server:
+        assert export(TABLE, "--spool", "artifacts/spool", uri=server.url) == 2
+
+        assert server.received == []
+    assert "MLflow finds no runs below a folder named 'artifacts'" in capsys.readouterr().err
+
+
 def test_a_failure_weighs_more_than_a_spooled_run(capsys: Captured) -> None:
     down = f"http://127.0.0.1:{unused_port()}"
 

@@ -81,6 +81,9 @@ def test_an_old_spool_is_passed_by_and_says_so(tmp_path: Path, capsys: pytest.Ca
     assert all("data" in {change["field"] for change in run["adjustments"]} for run in told["runs"])
     assert all_files(Path(target)) == before
 
+    assert main(["export", spool, "--tracking-uri", target]) == 0
+    assert "to replace it all the same, export the results themselves" in capsys.readouterr().err
+
 
 @pytest.mark.parametrize("option", ["--tracking-uri", "--spool"])
 def test_the_store_inside_the_folder_that_is_exported_is_no_result_of_it(
