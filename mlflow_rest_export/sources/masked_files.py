@@ -42,7 +42,10 @@ def masked_file(path: Path, mask: Mask) -> tuple[Path | bytes, int]:
     except UnicodeDecodeError:
         raise SourceError("it is not UTF-8 text") from None
     shown = mask(text)
-    return (shown.text.encode(), shown.count) if shown.count else (path, 0)
+    try:
+        return (shown.text.encode(), shown.count) if shown.count else (path, 0)
+    except UnicodeEncodeError:
+        raise SourceError("a text in it holds half a character") from None
 
 
 def config_mask(path: Path) -> Mask:

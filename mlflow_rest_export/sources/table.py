@@ -187,7 +187,8 @@ def _shown(column: str, text: str) -> str:
     if text[:1] in {"{", "["}:  # a cell of a JSON table that is no text, or JSON in a cell
         with contextlib.suppress(ValueError, RecursionError):
             document = json.loads(text)
-            return shown_value(document, names) if mask_document(document, below=names)[1] else text
+            if mask_document(document, below=names)[1]:
+                return shown_value(document, names)
     return str(concealed(names, text))
 
 

@@ -186,6 +186,7 @@ TABLES = {
     "a.csv": 'model, api_key,"note",acc\nm,{key},"see {url}, now",1\r\n"m","{key}",,2\n\nm,,x,3',
     "b.tsv": "\ufeffapi_key\tacc\n{key}\t1\n",
     "b.csv": '\ufeff"api_key","acc"\r\n"{key}","1"\r\n',
+    "cells.csv": 'log,acc\r\n"{{""{url}"": 0.5}}",1\r\n',
     "unnamed.csv": ",acc\nsee {url},1\n",
     "c.jsonl": '{{"api_key":  "{key}", "acc": 1}}\n\n{{"x": {{"url": "{url}"}}, "acc": 2}}\n',
     "d.json": '[{{"x": {{"token": "{key}"}}, "acc": 1}}]',
