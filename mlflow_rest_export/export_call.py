@@ -188,7 +188,7 @@ class ExportCall:
             _refuse_to_itself(uri, self.things)
             if place.by_results:
                 refuse_credentials(uri, connection)
-            store = open_store(uri, connection, self.conduct)
+            store = open_store(uri, connection, self.conduct, trusted=not place.by_results)
         except SettingsError as error:
             if uri == settings.tracking_uri:
                 raise

@@ -24,10 +24,22 @@ of its own, default.
 {rows}
 
 A results folder may come from anybody. So what it has stored may shape its own runs and name a server, but
-your credentials (variables, `token_file`, `token_command`, `headers`) do not go to a server that the results
-alone name: the export of that job is refused before anything is sent, and `--tracking-uri URI` says that you
-mean it. What your own execution database of the launcher has noted, and the name of a variable, count as
-yours.
+your credentials for MLflow (variables, `token_file`, `token_command`, `headers`, your Azure login) do not go
+to an `http`, `https` or `azureml` address that the results alone name: the export of that job is refused
+before anything is sent, and `--tracking-uri URI` says that you mean it. Nor may such a server send files to
+an object store with your cloud credentials, or onto a disk of this machine. `databricks` and ARNs name no
+address; they lead where your own login leads. What your own execution database of the launcher has noted,
+and the name of a variable, count as yours.
+
+## How values are written
+
+- `$VAR`, `${{VAR}}` and `${{oc.env:VAR,default}}` in any text stand for a variable; `$$` is a dollar sign.
+- Blocks of variables of the launcher (`env_vars`) know `host:NAME`, `runtime:NAME` and `lit:TEXT`; what a
+  job's block says wins over the variable of this process.
+- `-o export.mlflow.tags.team=eval` sets one entry, `-o 'export.mlflow.log_metrics=[a,b]'` a list,
+  `-o '~export.mlflow.KEY'` or `=null` takes a setting back.
+- `workers` is 1 to 64.
+- Ids are looked up in `NEMO_EVALUATOR_EXEC_DB_FILE`, else in `~/.nemo-evaluator/exec-db/exec.v1.jsonl`.
 
 These variables of the MLflow SDK are read, and the file `~/.mlflow/credentials`:
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mlflow_rest_export.artifacts.chooser import ChosenRoutes
+from mlflow_rest_export.artifacts.distrusted import WAYS, Distrusted
 from mlflow_rest_export.artifacts.object_store import ObjectStoreRoute
 from mlflow_rest_export.artifacts.presigned import PresignedRoute
 from mlflow_rest_export.artifacts.proxied import ProxiedRoute
@@ -39,12 +40,19 @@ STORE_CONTACT = 30.0
 """Seconds until a store must have answered once: signed URLs may name hosts that only the server reaches."""
 
 
-def artifacts_of(tracking: RestTracking) -> ChosenRoutes:
-    """Give the artifact store of a host, with the routes that its target names and this version knows."""
+def artifacts_of(tracking: RestTracking, *, trusted: bool = True) -> ChosenRoutes:
+    """Give the artifact store of a host, with the routes that its target names and this version knows.
+
+    Args:
+        tracking: the client of the host.
+        trusted: whether the user names the host; else some ways are closed.
+    """
     conduct = tracking.transport.conduct
     patience = conduct.patience.with_another_host(first_contact=STORE_CONTACT)
     anonymous = Transport(
         conduct=replace(conduct, patience=patience), tls=replace(tracking.target.tls, client_cert=None)
     )
     routes = {name: _MAKERS[name](tracking, anonymous) for name in tracking.target.routes if name in _MAKERS}
+    if not trusted:
+        routes |= {name: Distrusted(way) for name, way in routes.items() if name in WAYS}
     return ChosenRoutes(routes, tracking)

@@ -89,7 +89,7 @@ def _watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     _settings(what)
     _where(command.add_argument_group("where"))
     _content(command.add_argument_group("content"))
-    _how(command.add_argument_group("how"))
+    _how(command.add_argument_group("how"), first_contact=15)
     _talk(command.add_argument_group("talk"))
 
 
@@ -109,7 +109,9 @@ def _doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "--restore-experiment", action="store_const", const=True, help="a deleted experiment is no failure"
     )
     command.add_argument("--timeout", metavar="SECONDS", help="how long to wait for the server (default: 15)")
-    command.add_argument("--write", action="store_true", help="send a tiny run with a file and delete it")
+    command.add_argument(
+        "--write", action="store_true", help="send a tiny run with a file and delete it; its experiment stays"
+    )
     command.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -230,7 +232,7 @@ def _content(group: argparse._ArgumentGroup) -> None:
         group.add_argument(name, nargs="?", const="true", metavar="BOOL", help=text)
 
 
-def _how(group: argparse._ArgumentGroup) -> None:
+def _how(group: argparse._ArgumentGroup, *, first_contact: int = 60) -> None:
     group.add_argument(
         "--skip-existing", action="store_const", const=True, help="leave complete runs alone, even if changed"
     )
@@ -238,7 +240,8 @@ def _how(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--timeout",
         metavar="SECONDS",
-        help="give up after so long without any progress (default: 60 for the first contact, 600 later)",
+        help="give up after so long without any progress "
+        f"(default: {first_contact} for the first contact, 600 later)",
     )
     group.add_argument("--spool", metavar="DIR", help="keep runs that cannot be sent in this folder (exit 3)")
     group.add_argument("--verify", action="store_const", const=True, help="read everything back and compare")

@@ -127,7 +127,7 @@ class Settings(BaseModel):
         gt=0,
         allow_inf_nan=False,
         description="Seconds without any progress after which to give up. Default: 60 for the first "
-        "contact, 600 later.",
+        "contact (`watch`: 15), 600 later.",
     )
     verify: bool = Field(default=False, description="Read everything back and compare.")
     create_parents: bool = Field(

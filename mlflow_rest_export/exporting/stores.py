@@ -26,8 +26,14 @@ class Store:
     """The same store, for signs of life while all workers are busy; None: ``tracking`` will do."""
 
 
-def open_store(uri: str, connection: Connection, conduct: Conduct) -> Store:
+def open_store(uri: str, connection: Connection, conduct: Conduct, *, trusted: bool = True) -> Store:
     """Open a store; nothing is asked of it yet.
+
+    Args:
+        uri: the tracking URI.
+        connection: credentials and how to connect.
+        conduct: patience, pace and the wish to stop.
+        trusted: whether the user names the store; False when only results do.
 
     Raises:
         SettingsError: no store is known for the URI, or what it needs is missing.
@@ -40,7 +46,7 @@ def open_store(uri: str, connection: Connection, conduct: Conduct) -> Store:
         return Store(tracking_of(files.path_of(uri)), artifacts())
     tracking = open_rest(uri, connection, conduct)
     beside = tracking.target.transport(tracking.transport.conduct.beside(seconds=SIGN_OF_LIFE))
-    return Store(tracking, artifacts_of(tracking), RestTracking(tracking.target, beside))
+    return Store(tracking, artifacts_of(tracking, trusted=trusted), RestTracking(tracking.target, beside))
 
 
 def open_rest(uri: str, connection: Connection, conduct: Conduct) -> RestTracking:
