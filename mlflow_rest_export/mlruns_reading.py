@@ -90,9 +90,9 @@ def key_files(folder: Path) -> Iterator[tuple[str, Path]]:
         if entry.is_dir(follow_symlinks=False):
             for key, path in key_files(folder / entry.name):
                 yield f"{entry.name}/{key}", path
-        elif leads_away(entry, folder):
-            raise SourceError(f"{folder / entry.name} is a link that leaves {folder}")
         elif entry.is_file():
+            if leads_away(entry, folder):
+                raise SourceError(f"{folder / entry.name} is a link that leaves {folder}")
             yield entry.name, folder / entry.name
 
 

@@ -156,7 +156,10 @@ class MultipartUpload:
 
 
 def _refused(error: ApiError, *, for_all_files: bool) -> RouteUnavailable | None:
-    """Say that a store, or a proxy before it, takes nothing from us; the server may be another way."""
-    if not looks_expired(error):
+    """Say that a store, or a proxy before it, takes nothing from us; the server may be another way.
+
+    A forward proxy that does not find a store which only the server reaches answers 502, 503 or 504 itself.
+    """
+    if not (looks_expired(error) or error.status in {407, 502, 503, 504}):
         return None
     return RouteUnavailable(f"the store refuses a part ({error})", for_all_files=for_all_files)

@@ -136,6 +136,10 @@ class ObjectStoreRoute:
             if "base_url" in place.config:  # an emulator takes anybody, but the library sends nobody
                 options["credential_provider"] = lambda: {"token": "emulator", "expires_at": None}
             return stores.GCSStore(place.bucket, config=dict(place.config), **options)
+        if "sas_key" in place.config and "account_key" not in place.config:
+            # The library would rather be a service principal, of which the environment often has one.
+            sas = str(place.config["sas_key"]).removeprefix("?")
+            options["credential_provider"] = lambda: {"sas_token": sas, "expires_at": None}
         return stores.AzureStore(config=dict(place.config), **options)
 
     def _region_of(self, bucket: str) -> str:

@@ -105,4 +105,6 @@ class PresignedRoute:
         if error.refused:
             said = f"{error.code} {error.reason}".strip() or str(error.status)
             return RouteUnavailable(f"the store refuses what the server signed: {said}")
+        if error.status in {407, 502, 503, 504}:  # of a forward proxy that does not find the store
+            return RouteUnavailable(f"the store is out of reach from here ({error})")
         return None

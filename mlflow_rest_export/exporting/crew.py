@@ -19,6 +19,8 @@ _log = logging.getLogger("mlflow_rest_export")
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 _END = object()
+LOOK_UP = 0.5
+"""Seconds between two looks up from waiting: Ctrl-C just before a wait without end would not be met."""
 PATIENCE_FOR_THE_REST = 2.0
 """Seconds that steps under way get to notice a signal."""
 
@@ -110,6 +112,8 @@ class Crew:
         waiting = [self.pool.submit(work) for _ in range(self.workers)]
         try:
             for done in waiting:
+                while not done.done():
+                    wait([done], timeout=LOOK_UP)
                 done.result()
         except BaseException as error:
             failed.set()

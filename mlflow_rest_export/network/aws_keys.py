@@ -114,7 +114,11 @@ class BotocoreKeys:
                 if self._credentials is None:
                     self._credentials = self._find()
             frozen = self._credentials.get_frozen_credentials()
-        except (exceptions.BotoCoreError, exceptions.ClientError) as error:
+        except SettingsError:
+            raise
+        except (exceptions.BotoCoreError, exceptions.ClientError, OSError, ValueError, RuntimeError) as error:
+            # The last three: of a credential_process that is not there, prints what is no JSON, or serves old
+            # keys (botocore 1.44).
             said = without_secrets(" ".join(str(error).split()))[:400]
             raise SettingsError(f"AWS credentials could not be had: {said}") from None
         return _fit(AwsKeys(frozen.access_key, frozen.secret_key, frozen.token or ""))

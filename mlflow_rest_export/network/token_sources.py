@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
@@ -9,6 +10,10 @@ from pathlib import Path
 
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.redaction import without_secrets
+
+_log = logging.getLogger("mlflow_rest_export")
+PAUSE = 30.0
+"""Seconds until a command that failed is asked again, as long as its last token is not refused."""
 
 
 class FileToken:
@@ -73,11 +78,14 @@ class CommandToken:
         """Give the token.
 
         Raises:
-            SettingsError: the command is not there, fails, takes too long or prints nothing.
+            SettingsError: there is none yet, and the command is not there, fails, takes too long or prints
+                nothing.
         """
         with self._lock:
-            if not self._token or self._clock() >= self._until:
+            if not self._token:
                 self._ask()
+            elif self._clock() >= self._until:
+                self._ask_early()
             return self._token
 
     def replace(self, refused: str) -> bool:
@@ -91,6 +99,14 @@ class CommandToken:
                 self._ask()
                 self._lasting = refused if self._token == refused else ""
             return self._token != refused
+
+    def _ask_early(self) -> None:
+        """Ask before the token is refused; it may be good for long, so a failure costs nothing yet."""
+        try:
+            self._ask()
+        except SettingsError as error:
+            _log.info("%s; the token of before is used for now", error)
+            self._until = self._clock() + PAUSE
 
     def _ask(self) -> None:
         called = f"the token command {self._command[0]}"

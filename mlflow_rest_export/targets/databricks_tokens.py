@@ -7,7 +7,7 @@ on a wire.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -148,7 +148,7 @@ class FederatedToken:
 class EnvironmentIdToken:
     """The other side's token in a variable."""
 
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     name: str
 
     def __call__(self, transport: Transport, audience: str) -> str:
@@ -179,7 +179,7 @@ class _GitHubAnswer(BaseModel):
 class GitHubIdToken:
     """The token of a GitHub Actions job, asked of the runner."""
 
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
 
     def __call__(self, transport: Transport, audience: str) -> str:
         """Ask for one for ``audience``."""

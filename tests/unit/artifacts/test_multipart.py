@@ -197,6 +197,9 @@ def test_parts_that_cannot_be_joined_are_thrown_away_and_the_file_goes_whole() -
 
 
 EXPIRED = say(403, "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>")
+NOT_FOUND_BY_PROXY = say(
+    503, "<html><head><title>ERROR: The requested URL could not be retrieved</title></head></html>"
+)
 ODD = say(400, "<Error><Code>EntityTooSmall</Code><Message>no</Message></Error>")
 
 
@@ -217,6 +220,15 @@ def test_where_a_store_refuses_a_part_the_server_gets_the_file_whole(refused: in
             assert len(puts(server)) == 2
     tried_again = 2 if refused > 1 else 1  # the first part's refusal counts for every file
     assert len(answers.asked["abort"]) == tried_again
+
+
+def test_a_store_that_only_the_server_reaches_is_passed_by_though_a_forward_proxy_answers_for_it() -> None:
+    with serving(NOT_FOUND_BY_PROXY) as store:
+        answers = Server(store.url)
+        with serving(answers) as server:
+            route(server).upload(RUN, f"a b/{NAME}", Zeros())
+
+            assert len(puts(server)) == 1
 
 
 def test_a_store_to_which_a_part_is_wrong_is_an_error_and_what_arrived_is_thrown_away() -> None:

@@ -11,7 +11,7 @@ from requests import PreparedRequest, Request
 
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.network.auth import BasicAuth, BearerAuth, NoAuth, RenewableAuth
-from mlflow_rest_export.network.token_sources import CommandToken, FileToken
+from mlflow_rest_export.network.token_sources import PAUSE, CommandToken, FileToken
 
 
 def request() -> PreparedRequest:
@@ -94,6 +94,25 @@ def test_a_command_is_asked_once_and_again_when_its_token_is_old(tmp_path: Path)
     clock.pass_by(9.9)
     assert token() == "t1"
     clock.pass_by(0.1)
+    assert token() == "t2"
+
+
+def test_a_command_that_fails_for_once_costs_nothing_while_its_last_token_is_good(tmp_path: Path) -> None:
+    clock = Clock()
+    works = tmp_path / "works"
+    works.write_text("t1")
+    code = f"print(open({str(works)!r}).read())"
+    token = CommandToken(printing(code), clock=clock, lifetime=10)
+    assert token() == "t1"
+
+    works.unlink()
+    clock.pass_by(10)
+    assert [token(), token()] == ["t1", "t1"]
+    with pytest.raises(SettingsError, match="failed with exit code 1"):
+        token.replace("t1")  # it was refused
+    works.write_text("t2")
+    clock.pass_by(PAUSE)
+
     assert token() == "t2"
 
 
