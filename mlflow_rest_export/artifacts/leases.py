@@ -105,6 +105,11 @@ class Lease:
                 return
 
 
+def out_of_reach(error: ApiError) -> bool:
+    """Say whether a forward proxy answered in place of a store that it cannot reach, as the server can."""
+    return error.status in {407, 502, 503, 504}
+
+
 def looks_expired(error: ApiError) -> bool:
     """Say whether a store refused a signature, which is how it treats an old one."""
     return error.refused or error.code in _EXPIRED

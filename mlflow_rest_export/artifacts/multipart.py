@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
-from mlflow_rest_export.artifacts.leases import looks_expired
+from mlflow_rest_export.artifacts.leases import looks_expired, out_of_reach
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.content import Content
 from mlflow_rest_export.errors import ApiError, NoAnswer, TrackingError
@@ -156,10 +156,7 @@ class MultipartUpload:
 
 
 def _refused(error: ApiError, *, for_all_files: bool) -> RouteUnavailable | None:
-    """Say that a store, or a proxy before it, takes nothing from us; the server may be another way.
-
-    A forward proxy that does not find a store which only the server reaches answers 502, 503 or 504 itself.
-    """
-    if not (looks_expired(error) or error.status in {407, 502, 503, 504}):
+    """Say that a store, or a proxy before it, takes nothing from us; the server may be another way."""
+    if not (looks_expired(error) or out_of_reach(error)):
         return None
     return RouteUnavailable(f"the store refuses a part ({error})", for_all_files=for_all_files)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from mlflow_rest_export.artifacts import signed_uploads
-from mlflow_rest_export.artifacts.leases import Lease, Place, Store
+from mlflow_rest_export.artifacts.leases import Lease, Place, Store, out_of_reach
 from mlflow_rest_export.artifacts.refusals import closed_by
 from mlflow_rest_export.artifacts.route import RouteUnavailable
 from mlflow_rest_export.content import Content
@@ -105,6 +105,6 @@ class PresignedRoute:
         if error.refused:
             said = f"{error.code} {error.reason}".strip() or str(error.status)
             return RouteUnavailable(f"the store refuses what the server signed: {said}")
-        if error.status in {407, 502, 503, 504}:  # of a forward proxy that does not find the store
+        if out_of_reach(error):
             return RouteUnavailable(f"the store is out of reach from here ({error})")
         return None

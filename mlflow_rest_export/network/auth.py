@@ -1,7 +1,6 @@
 """Who we are, as ``requests`` authentication objects: applied anew at every attempt.
 
-Even "nobody" is an object: without one ``requests`` would send a password from ``~/.netrc``
-(psf/requests issue 3929).
+Even "nobody" is an object: without one ``requests`` would send the user and password of an address.
 """
 
 from __future__ import annotations

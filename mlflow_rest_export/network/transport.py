@@ -1,4 +1,4 @@
-"""The only holder of HTTP sessions: sends a call until it is answered, refused, or patience is at its end.
+"""The only holder of HTTP connections: sends a call until it is answered, refused, or patience is at its end.
 
 Knows timeouts, authentication at every attempt, what may be sent twice, and how failures are named. Knows
 nothing of MLflow's endpoints.

@@ -11,11 +11,15 @@ from pathlib import Path
 from mlflow_rest_export.errors import SourceError
 from mlflow_rest_export.sources.json_scan import scan
 from mlflow_rest_export.sources.masking import Masked, mask_text
-from mlflow_rest_export.sources.secret_data import mask_data
+from mlflow_rest_export.sources.secret_data import holds_secret, mask_data
 from mlflow_rest_export.sources.table_rows import UNNAMED
+from mlflow_rest_export.sources.zip_members import is_archive
 
 MAX_MASKED = 32 << 20
 """Largest file, in bytes, in which secrets are masked: the copy is held in memory."""
+
+_DATA = frozenset({".json", ".jsonl", ".ndjson"})
+"""Endings of the files of data that are searched for secrets."""
 
 Mask = Callable[[str], Masked]
 """Masks the secrets of a text. It raises ``SourceError`` when it cannot."""
@@ -51,6 +55,19 @@ def masked_file(path: Path, mask: Mask) -> tuple[Path | bytes, int]:
 def config_mask(path: Path) -> Mask:
     """Give the mask for a config: JSON by the file's name, else YAML."""
     return lambda text: mask_text(text, name=str(path))
+
+
+def data_mask_of(path: Path) -> Mask | None:
+    """Give how a file of data is masked; None when it holds nothing that looks like a credential."""
+    return data_mask if path.suffix.lower() in _DATA and shows_secret(path) else None
+
+
+def shows_secret(path: Path) -> bool:
+    """Say whether a file that is no archive holds what looks like a credential."""
+    try:
+        return not is_archive(path) and holds_secret(path)
+    except OSError:
+        return False  # it cannot be uploaded either, which is told where that fails
 
 
 def data_mask(text: str) -> Masked:

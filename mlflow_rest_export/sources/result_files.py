@@ -12,12 +12,17 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 from mlflow_rest_export.content import content_of, sha256
 from mlflow_rest_export.errors import SourceError, why
 from mlflow_rest_export.records import Adjustment, Artifact, RunRecord, Unreadable
-from mlflow_rest_export.sources.masked_files import Mask, config_mask, data_mask, masked_file, members_mask
+from mlflow_rest_export.sources.masked_files import (
+    Mask,
+    config_mask,
+    data_mask_of,
+    masked_file,
+    members_mask,
+    shows_secret,
+)
 from mlflow_rest_export.sources.masking import mask_document
 from mlflow_rest_export.sources.options import ReadOptions
 from mlflow_rest_export.sources.result import Result, one_line, runs
-from mlflow_rest_export.sources.secret_data import holds_secret
-from mlflow_rest_export.sources.zip_members import is_archive
 
 MAX_ENTRIES = 20_000
 """Most tasks or scores of one result: a list of a million mistakes costs more memory than the file."""
@@ -33,9 +38,6 @@ Few = BeforeValidator(_few)
 """Bounds a list or an object before each of its entries is looked at."""
 Objects = Annotated[dict[str, dict[str, Any]], Few]
 """The objects of a result by name, such as the scores of each task."""
-
-_TEXTS = frozenset({".json", ".jsonl", ".ndjson"})
-"""Endings of the files beside a result that are searched for secrets."""
 
 Border = TypeVar("Border", bound=BaseModel)
 
@@ -150,23 +152,15 @@ def json_mask(path: Path, document: object, *, leave: Collection[str] = ()) -> M
         document: what was read of it, a config in the eyes of the rules for secrets.
         leave: its members that were not read, which are data.
     """
-    found = bool(mask_document(document)[1]) or (bool(leave) and _holds_secret(path))
+    found = bool(mask_document(document)[1]) or (bool(leave) and shows_secret(path))
     return members_mask(leave) if found else None
 
 
 def _mask_of(path: Path, configs: Collection[str]) -> Mask | None:
     """Give how a file beside a result is masked; None when it holds nothing that could be secret."""
-    suffix = path.suffix.lower()
-    if suffix in {".yaml", ".yml"} or path.name in configs:
+    if path.suffix.lower() in {".yaml", ".yml"} or path.name in configs:
         return config_mask(path)
-    return data_mask if suffix in _TEXTS and _holds_secret(path) else None
-
-
-def _holds_secret(path: Path) -> bool:
-    try:
-        return not is_archive(path) and holds_secret(path)
-    except OSError:
-        return False  # it cannot be uploaded either, which is told where that fails
+    return data_mask_of(path)
 
 
 def _artifact(path: Path, notes: list[Adjustment], mask: Mask | None) -> Iterator[Artifact]:

@@ -35,6 +35,14 @@ def test_a_profile_is_found(bare: Path) -> None:
     assert keys().access_key_id == "AKIAPROFILE"
 
 
+@pytest.mark.parametrize("program", ["/nowhere/vend", "echo Welcome!"])
+def test_a_process_that_gives_no_keys_is_told_in_a_sentence(bare: Path, program: str) -> None:
+    bare.write_text(f"[default]\ncredential_process = {program}\n")
+
+    with pytest.raises(SettingsError, match="AWS credentials could not be had: "):
+        key_source(AwsSettings(variables={}))()
+
+
 def test_keys_that_expire_soon_are_renewed_by_the_next_request(bare: Path, tmp_path: Path) -> None:
     counter = tmp_path / "counter"
     program = tmp_path / "vend"

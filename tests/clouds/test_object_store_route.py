@@ -19,6 +19,7 @@ import trustme
 from cloud_standins import S3
 from faults import FAULTS
 from front_door import FrontDoor
+from loopback import say, serving
 
 from mlflow_rest_export import __file__ as package
 from mlflow_rest_export.artifacts.object_store import ObjectStoreRoute
@@ -52,6 +53,30 @@ def _conduct(seconds: float = 5.0) -> Conduct:
 
 def _route(variables: dict[str, str], conduct: Conduct | None = None) -> ObjectStoreRoute:
     return ObjectStoreRoute(variables, tls=Tls(), anonymous=Transport(conduct=conduct or _conduct()))
+
+
+def test_a_shared_access_signature_wins_over_a_principal_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    principal = {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_CLIENT_SECRET": "canary"}
+    for name, value in principal.items():
+        monkeypatch.setenv(name, value)
+    made = say(201, "", ETag='"e"', Last_Modified="Sat, 28 Nov 2026 12:00:00 GMT")
+    with serving(made) as store, serving(say(403, "")) as authority:
+        variables = {
+            **principal,
+            "AZURE_AUTHORITY_HOST": authority.url,
+            "AZURE_STORAGE_ENDPOINT": store.url,
+            "AZURE_STORAGE_SAS_TOKEN": "?sv=2024-11-04&sig=canary",
+        }
+        run = dataclasses.replace(
+            RUN, artifact_uri="wasbs://evals@account.blob.core.windows.net/7/r1/artifacts"
+        )
+        _route(variables).upload(run, "a.txt", ABC)
+
+        assert authority.received == []
+        assert [one.method for one in store.received] == ["PUT"]
+        assert "sig=canary" in store.received[0].target
 
 
 @pytest.mark.parametrize("path", ["d/a b+c.json", "d/é 中.txt", "d/q?m&x=1.txt", "d/%41.txt", "d/a~b.txt"])

@@ -16,12 +16,10 @@ import yaml
 
 from mlflow_rest_export.errors import SourceError, why
 from mlflow_rest_export.records import Adjustment, Artifact
-from mlflow_rest_export.sources.masked_files import Mask, config_mask, data_mask, masked_file
+from mlflow_rest_export.sources.masked_files import Mask, config_mask, data_mask_of, masked_file
 from mlflow_rest_export.sources.masking import mask_document
 from mlflow_rest_export.sources.nemo.folders import METADATA, RESULTS, RUN_CONFIG, JobFiles, is_folder
 from mlflow_rest_export.sources.options import ReadOptions
-from mlflow_rest_export.sources.secret_data import holds_secret
-from mlflow_rest_export.sources.zip_members import is_archive
 
 REQUIRED = ("eval_factory_metrics.json", RUN_CONFIG, METADATA, "omni-info.json")
 """What is uploaded besides the results file when only what is required is wanted."""
@@ -35,8 +33,6 @@ EXCLUDED = (
 _SECRET_FILES = (".env", "*.secrets.env")
 _CONFIGS = ("*config*.yml", "*config*.yaml", "*config*.json", METADATA, RESULTS, "omni-info.json")
 """Files in which secrets are looked for."""
-_DATA = ("*.json", "*.jsonl", "*.ndjson")
-"""Files in which only what looks like a credential is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +65,8 @@ class _Gathering:
             self.left_out(target, source, reason)
         elif _matches(source.name, _CONFIGS):
             self._add_masked(source, target, config_mask(source))
-        elif _matches(source.name, _DATA) and not is_archive(source) and holds_secret(source):
-            self._add_masked(source, target, data_mask)
+        elif (mask := data_mask_of(source)) is not None:
+            self._add_masked(source, target, mask)
         else:
             self.artifacts.append(Artifact(target, source))
 

@@ -49,7 +49,6 @@ def test_a_server_that_the_user_names_may_share_a_disk(tmp_path: Path) -> None:
     listed = say(200, {"root_uri": "", "files": [{"path": "f.txt", "is_dir": False, "file_size": 1}]})
     with serving(REFUSED, listed) as server:
         tracking = open_rest(server.url, Connection(), conduct_of(first_contact=1))
-        tracking._limits = None
         artifacts_of(tracking).upload(run_at(f"{tmp_path}/r1/artifacts"), "f.txt", BytesContent(b"x"))
 
     assert (tmp_path / "r1/artifacts/f.txt").read_bytes() == b"x"

@@ -12,7 +12,7 @@ from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.network.tls import Tls
 
 S3 = "s3://bkt/a prefix/7/r/artifacts"
-BLOB = "wasbs://ctr@acct.blob.core.windows.net/root/7/r/artifacts"
+BLOB = "wasbs://ctr@acct.blob.core.windows.net/mlflow/7/r/artifacts"
 
 
 PEM = b"-----BEGIN CERTIFICATE-----\n"
@@ -164,7 +164,7 @@ def test_googles_emulator_may_be_named_and_needs_no_login() -> None:
 def test_azure_containers_are_read_from_the_uri(uri: str) -> None:
     place = place_of(uri, {"AZURE_STORAGE_ACCESS_KEY": "canary"}, tls=Tls())
 
-    assert (place.family, place.bucket, place.prefix) == ("azure", "ctr", "root/7/r/artifacts")
+    assert (place.family, place.bucket, place.prefix) == ("azure", "ctr", "mlflow/7/r/artifacts")
     assert dict(place.config) == {"account_key": "canary", "account_name": "acct", "container_name": "ctr"}
     assert "canary" not in repr(place)
 

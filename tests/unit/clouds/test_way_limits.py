@@ -87,6 +87,16 @@ def test_a_store_that_only_the_server_can_reach_closes_the_way_soon() -> None:
 
 
 @responses.activate
+@pytest.mark.parametrize("status", [407, 503])
+def test_a_store_that_a_forward_proxy_does_not_find_closes_the_way(status: int) -> None:
+    responses.put("http://store.test/a", status=status, body="<html>ERR_DNS_FAIL</html>")
+    _signs("http://store.test/a")
+
+    with pytest.raises(RouteUnavailable, match="out of reach from here"):
+        _presigned(0.2).upload(RUN, "a", ABC)
+
+
+@responses.activate
 def test_a_store_that_was_reached_before_is_an_outage() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]

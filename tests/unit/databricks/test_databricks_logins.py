@@ -17,7 +17,7 @@ from mlflow_rest_export.connection import Connection
 from mlflow_rest_export.errors import ApiError, SettingsError
 from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.targets.choice import choose
-from mlflow_rest_export.targets.databricks_tokens import DISCOVERY
+from mlflow_rest_export.targets.databricks_tokens import DISCOVERY, EnvironmentIdToken, GitHubIdToken
 from mlflow_rest_export.tracking.rest import RestTracking
 
 MACHINE = {"DATABRICKS_CLIENT_ID": CLIENT[0], "DATABRICKS_CLIENT_SECRET": CLIENT[1]}
@@ -33,6 +33,11 @@ def client(workspace: Workspace, home: str = "", uri: str = "databricks", **envi
     variables = {"DATABRICKS_HOST": workspace.url, **environment}
     target = choose(uri, Connection(environment=variables, home=home))
     return RestTracking(target, target.transport(Conduct.ordinary(timeout=10)))
+
+
+@pytest.mark.parametrize("made", [EnvironmentIdToken({"T": "canary"}, "T"), GitHubIdToken({"T": "canary"})])
+def test_no_repr_shows_the_environment(made: object) -> None:
+    assert "canary" not in repr(made)
 
 
 def asks(tracking: RestTracking) -> None:
