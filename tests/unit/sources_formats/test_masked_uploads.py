@@ -216,3 +216,14 @@ def test_a_secret_column_that_is_skipped_is_masked_too(tmp_path: Path) -> None:
 
     assert isinstance(record, RunRecord)
     assert contents(record) == {"a.csv": b"api_key,acc\n***,1\n"}
+
+
+def test_a_table_whose_masked_cell_holds_half_a_character_stays_here_and_says_so(tmp_path: Path) -> None:
+    cell = json.dumps({"token": KEY, "out": "\ud83d"}).replace('"', '""')
+    path = written(tmp_path, "a.csv", f'log,acc\n"{cell}",1\n')
+
+    (record,) = read(path)
+
+    assert record.artifacts == ()
+    assert KEY not in repr(record)
+    assert any("half a character" in note.reason for note in record.adjustments)
