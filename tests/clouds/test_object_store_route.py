@@ -39,7 +39,8 @@ RUN = StoredRun(
 )
 ABC = BytesContent(b"abc")
 HERE = Path(__file__)
-PLACES = [str(HERE.parent), str(HERE.parents[1] / "servers"), str(Path(package).parents[1])]
+TESTS = HERE.parents[1]
+PLACES = [str(place) for place in (HERE.parent, TESTS, TESTS / "servers", Path(package).parents[1])]
 """Where a process of its own finds this module, and the package."""
 
 
