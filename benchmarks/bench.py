@@ -9,7 +9,7 @@ from pathlib import Path
 
 from environments import HERE, Environments
 from measuring import Command
-from servers import MlflowServer, far, server
+from servers import Line, MlflowServer, reached, server
 
 PEERS = HERE / "peers"
 Found = dict[str, object]
@@ -36,14 +36,13 @@ class Bench:
         return max(2, count // 10) if self.quick else count
 
     @contextlib.contextmanager
-    def far_server(self, delay: float) -> Iterator[tuple[MlflowServer, str]]:
-        """Run a server, ``delay`` seconds away; give it and its address."""
-        with server(self.environments, self.work / "server") as running:
-            if not delay:
-                yield running, running.url
-                return
-            with far(self.environments, running, delay) as url:
-                yield running, url
+    def server(self, line: Line = Line.LOOPBACK) -> Iterator[tuple[MlflowServer, str]]:
+        """Run a server at the other end of a line; give it and its address."""
+        with (
+            server(self.environments, self.work / "server") as running,
+            reached(self.environments, running, line) as url,
+        ):
+            yield running, url
 
     def ours(self, root: Path, ids: list[str], url: str, experiment: str, *more: str) -> Command:
         """Give the command of an export of ours."""

@@ -12,7 +12,7 @@ from bench import Bench, Found, home
 from data import FILES, METRICS, make_file, make_job_with, make_jobs, make_points
 from holding import Holding, require
 from measuring import Command, Side, alternate, run, summed
-from servers import ROUND_TRIP, FaultProxy, MlflowServer, drop_artifacts
+from servers import FaultProxy, Line, MlflowServer, drop_artifacts
 
 LAUNCHER_AGAIN = 5
 """Rounds of the launcher's export of unchanged jobs at the most: each takes minutes."""
@@ -64,26 +64,25 @@ def _same(name: str, command: Command, *, most: int | None = None) -> Side:
     return Side(name, make, most=most)
 
 
-def jobs(bench: Bench, count: int, *, delay: float = 0.0) -> Found:
+def jobs(bench: Bench, count: int, line: Line = Line.LOOPBACK) -> Found:
     """Export new jobs: ours, the launcher, and the requests alone."""
     count = bench.small(count)
     root = bench.work / f"jobs{count}"
     ids = make_jobs(root, count)
     folder = next((root / "results").iterdir())
-    where = f"{delay * 1e3:.0f} ms round trip" if delay else "loopback"
     least = Holding(runs=count, points=count, files=count * len(FILES))
     works = {
         "mlflow-rest-export": Work(lambda uri, name: bench.ours(root, ids, uri, name), least),
         "nemo-evaluator-launcher": Work(lambda uri, name: bench.theirs(root, ids, uri, name), least),
         "bare requests": Work(lambda uri, name: bench.peer("bare_jobs", uri, name, folder), least),
     }
-    if delay:
+    if line is not Line.LOOPBACK:
         more = ("--workers", "16")
         works[" ".join(("mlflow-rest-export", *more))] = Work(
             lambda uri, name: bench.ours(root, ids, uri, name, *more), least
         )
-    with bench.far_server(delay) as (running, url):
-        found = _compared(f"{count} new jobs, {where}", url, running, bench.rounds, works)
+    with bench.server(line) as (running, url):
+        found = _compared(f"{count} new jobs, {line.value}", url, running, bench.rounds, works)
     return {**found, "count": count}
 
 
@@ -103,7 +102,7 @@ def again(bench: Bench, count: int) -> Found:
         ),
     }
     counts = {}
-    with bench.far_server(0.0) as (running, url):
+    with bench.server() as (running, url):
         for name, (experiment, make) in list(works.items())[:2]:
             run(make(url))
             require(running, experiment, least, side=name)
@@ -143,17 +142,16 @@ def big_file(bench: Bench, size: int) -> Found:
         "curl -T": Work(curl, Holding(files=1, size=size)),
     }
     rounds = bench.rounds if bench.quick else max(bench.rounds, 9)
-    with bench.far_server(0.0) as (running, url):
+    with bench.server() as (running, url):
         return _compared(f"one file of {size / 1e9:g} GB", url, running, rounds, works)
 
 
-def many_files(bench: Bench, count: int, *, delay: float = 0.0) -> Found:
+def many_files(bench: Bench, count: int, line: Line = Line.LOOPBACK) -> Found:
     """Upload many small files: ours, MLflow's own ``log_artifacts``, and the PUTs alone."""
     count = bench.small(count)
     root = bench.work / f"files{count}"
     ids = make_job_with(root, count)
     folder = next((root / "results").rglob("more"))
-    where = f"{delay * 1e3:.0f} ms round trip" if delay else "loopback"
 
     def ours(uri: str, name: str) -> Command:
         return bench.ours(root, ids, uri, name, "-o", "export.mlflow.only_required=false")
@@ -167,8 +165,8 @@ def many_files(bench: Bench, count: int, *, delay: float = 0.0) -> Found:
             lambda uri, name: bench.peer("bare_files", uri, name, folder), Holding(files=count)
         ),
     }
-    with bench.far_server(delay) as (running, url):
-        return _compared(f"{count} small files, {where}", url, running, bench.rounds, works)
+    with bench.server(line) as (running, url):
+        return _compared(f"{count} small files, {line.value}", url, running, bench.rounds, works)
 
 
 def points(bench: Bench, count: int) -> Found:
@@ -190,7 +188,7 @@ def points(bench: Bench, count: int) -> Found:
         "mlflow-rest-export": Work(ours, least),
         "MlflowClient.log_batch": Work(lambda uri, name: bench.peer("sdk_points", uri, name, metrics), least),
     }
-    with bench.far_server(0.0) as (running, url):
+    with bench.server() as (running, url):
         return _compared(f"{count:,} metric points", url, running, bench.rounds, works)
 
 
@@ -234,7 +232,7 @@ CASES: dict[str, Callable[[Bench], Found]] = {
     "installed": installed,
     "cold-start": cold_start,
     "jobs-20": lambda bench: jobs(bench, 20),
-    "jobs-20-far": lambda bench: jobs(bench, 20, delay=ROUND_TRIP),
+    "jobs-20-proxy": lambda bench: jobs(bench, 20, Line.PROXY),
     "files-2000": lambda bench: many_files(bench, 2000),
     "points-100000": lambda bench: points(bench, 100_000),
     "file-1g": lambda bench: big_file(bench, 1_000_000_000),
@@ -243,6 +241,8 @@ CASES: dict[str, Callable[[Bench], Found]] = {
     "scaling": lambda bench: scaling.launcher_jobs(bench, 200),
     "scaling-5": lambda bench: scaling.launcher_jobs(bench, 5),
     "scaling-hashed": scaling.hashed_keys,
-    "jobs-200-far": lambda bench: jobs(bench, 200, delay=ROUND_TRIP),
+    "jobs-20-far": lambda bench: jobs(bench, 20, Line.LONG),
+    "files-2000-far": lambda bench: many_files(bench, 2000, Line.LONG),
+    "jobs-200-far": lambda bench: jobs(bench, 200, Line.LONG),
 }
 """In the order of a whole run, the longest last."""

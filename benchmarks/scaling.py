@@ -50,7 +50,7 @@ def _scaling(bench: Bench, title: str, make: Make, *, files: int) -> Found:
     for count in counts:
         first: list[Sample] = []
         again: list[Sample] = []
-        with bench.far_server(0.0) as (server, url):
+        with bench.server() as (server, url):
             for number in range(1 if count == COUNTS[-1] else RUNS_OF_SMALL):
                 experiment = f"scale-{number}"
                 for taken in (first, again):

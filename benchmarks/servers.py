@@ -1,4 +1,4 @@
-"""The real server, which is that of the tests, and the link that makes it far away."""
+"""The real server, which is that of the tests, and the lines that make it far away."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 
 from environments import HERE, MLFLOW, PROJECT, Environments
@@ -17,6 +18,15 @@ from mlflow_server import MlflowServer, Variant  # the same
 
 ROUND_TRIP = 0.05
 """Seconds."""
+ANY = "0.0.0.0"  # noqa: S104  # the far end of the long line has an address of its own
+
+
+class Line(Enum):
+    """What lies between both sides; the value is for titles."""
+
+    LOOPBACK = "loopback"
+    LONG = "50 ms round trip"
+    PROXY = "50 ms round trip, through a proxy that ends the connections"
 
 
 @contextlib.contextmanager
@@ -24,7 +34,7 @@ def server(environments: Environments, folder: Path) -> Iterator[MlflowServer]:
     """Run a server with an empty sqlite store and a folder for artifacts, and four workers, its default."""
     shutil.rmtree(folder, ignore_errors=True)
     python = Path(environments.tool("server"))
-    running = MlflowServer(version=MLFLOW, python=python, folder=folder, variant=Variant(workers=4))
+    running = MlflowServer(version=MLFLOW, python=python, folder=folder, variant=Variant(workers=4, host=ANY))
     running.start()
     try:
         yield running
@@ -34,16 +44,22 @@ def server(environments: Environments, folder: Path) -> Iterator[MlflowServer]:
 
 
 @contextlib.contextmanager
-def far(environments: Environments, running: MlflowServer, round_trip: float) -> Iterator[str]:
-    """Lay a link of so many seconds to a server; give the address at its near end."""
-    python = environments.tool("ours")
-    command = [python, str(HERE / "far_link.py"), str(running.port), str(round_trip)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as link:
+def reached(environments: Environments, running: MlflowServer, line: Line) -> Iterator[str]:
+    """Lay a line to a server; give the server's address at the near end."""
+    if line is Line.LOOPBACK:
+        yield running.url
+        return
+    words = ["long_link.py"] if line is Line.LONG else ["delaying_proxy.py", str(running.port)]
+    command = [environments.tool("ours"), str(HERE / words[0]), *words[1:], str(ROUND_TRIP)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as carrier:
         try:
-            assert link.stdout is not None
-            yield f"http://127.0.0.1:{int(link.stdout.readline())}"
+            assert carrier.stdout is not None
+            said = carrier.stdout.readline().strip()
+            if not said:
+                raise SystemExit(f"{words[0]} did not start")
+            yield f"http://{said}:{running.port}" if line is Line.LONG else f"http://127.0.0.1:{said}"
         finally:
-            link.terminate()
+            carrier.terminate()
 
 
 def drop_artifacts(running: MlflowServer) -> None:
@@ -53,4 +69,4 @@ def drop_artifacts(running: MlflowServer) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-__all__ = ["ROUND_TRIP", "FaultProxy", "MlflowServer", "drop_artifacts", "far", "server"]
+__all__ = ["FaultProxy", "Line", "MlflowServer", "drop_artifacts", "reached", "server"]

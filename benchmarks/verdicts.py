@@ -103,8 +103,10 @@ def _judged(case: Found, *, met: bool, least: int = ROUNDS) -> bool | None:
 _JUDGES: Mapping[str, Callable[[Found], Iterator[Verdict]]] = {
     "jobs-20": _faster(4, THEIRS),
     "jobs-20-far": _faster(10, THEIRS),
+    "jobs-20-proxy": _faster(10, THEIRS),
     "again-200": _faster(20, THEIRS),
     "files-2000": _faster(3, "mlflow.log_artifacts"),
+    "files-2000-far": _faster(3, "mlflow.log_artifacts"),
     "file-1g": _big_file,
     "installed": _installed,
     "cold-start": _cold_start,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, wait
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -112,9 +112,7 @@ class Crew:
         waiting = [self.pool.submit(work) for _ in range(self.workers)]
         try:
             for done in waiting:
-                while not done.done():
-                    wait([done], timeout=LOOK_UP)
-                done.result()
+                result_of(done)
         except BaseException as error:
             failed.set()
             if not isinstance(error, Exception):  # Ctrl-C, where no handler of ours takes it
@@ -152,3 +150,14 @@ class Crew:
         if self._outage is not None:
             said = f"exporting {job.record.label}: not tried any more, since {self._outage}"
             raise NoAnswer(said, may_have_arrived=False)
+
+
+def result_of(work: Future[_T]) -> _T:
+    """Give what a worker finds, waiting for it in a way that Ctrl-C can end.
+
+    Raises:
+        BaseException: what the work raised.
+    """
+    while not work.done():
+        wait([work], timeout=LOOK_UP)
+    return work.result()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor, Future
+
 from mlflow_rest_export.errors import ApiError, Conflict, ExportError, NoAnswer
+from mlflow_rest_export.exporting.crew import result_of
 from mlflow_rest_export.network.passing_faults import is_clear
 from mlflow_rest_export.records import Adjustment
 from mlflow_rest_export.tracking.protocol import Experiment, Tracking
@@ -20,6 +23,11 @@ class Experiments:
         self._tracking = tracking
         self._restore = restore
         self._known: dict[str, Experiment | ExportError] = {}
+        self._expected: dict[str, Future[Experiment | None]] = {}
+
+    def expect(self, name: str, pool: Executor) -> None:
+        """Begin to look for an experiment that will probably be opened; a failure is told only then."""
+        self._expected[name] = pool.submit(self._tracking.find_experiment, name)
 
     def open(self, name: str) -> Experiment:
         """Find or create the experiment; called from one thread.
@@ -48,7 +56,8 @@ class Experiments:
         return known.adjustments if isinstance(known, Experiment) else ()
 
     def _find_or_create(self, name: str) -> Experiment:
-        found = self._tracking.find_experiment(name)
+        asked = self._expected.pop(name, None)
+        found = self._tracking.find_experiment(name) if asked is None else result_of(asked)
         if found is None:
             return self._tracking.create_experiment(name)
         if found.deleted:

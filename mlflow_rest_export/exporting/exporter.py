@@ -35,6 +35,8 @@ from mlflow_rest_export.records import RunRecord, RunStatus, Unreadable
 from mlflow_rest_export.tracking.protocol import Artifacts, Tracking
 
 _log = logging.getLogger("mlflow_rest_export")
+EARLY = 2
+"""Questions that are asked early, each in a thread of its own: all workers may be waiting for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +89,8 @@ class Exporter:
         Raises:
             Interrupted: after a signal; what was begun is marked and can be completed by the same export.
         """
-        # One thread more than workers: the early question has it for itself, so that all workers wait for it.
-        pool = ThreadPoolExecutor(self.habits.workers + 1, thread_name_prefix="export")
+        pool = ThreadPoolExecutor(self.habits.workers + EARLY, thread_name_prefix="export")
+        experiments = Experiments(self.tracking, restore=self.habits.restore_experiment)
         heart = Heartbeat(tracking=self.signs or self.tracking, every=self.habits.beat)
         with pool, self.owner.at_work(), heart.beating():
             crew = Crew(
@@ -99,7 +101,7 @@ class Exporter:
             )
             placing = Placing(
                 tracking=self.tracking,
-                experiments=Experiments(self.tracking, restore=self.habits.restore_experiment),
+                experiments=experiments,
                 crew=crew,
                 joiner=Joiner(
                     tracking=self.tracking, owner=self.owner, stop=self.conduct.stop, clock=self.clock
@@ -107,7 +109,7 @@ class Exporter:
                 skip_existing=self.habits.skip_existing,
             )
             try:
-                for wave in _waves(self._asking_early(records, pool), self.habits):
+                for wave in _waves(self._asking_early(records, pool, experiments), self.habits):
                     yield from self._wave(wave, crew, placing, heart)
                     wave.clear()  # before the next one is read
                     heart.jobs = ()
@@ -116,12 +118,14 @@ class Exporter:
                 raise
 
     def _asking_early(
-        self, records: Iterable[RunRecord | Unreadable], pool: Executor
+        self, records: Iterable[RunRecord | Unreadable], pool: Executor, experiments: Experiments
     ) -> Iterator[RunRecord | Unreadable]:
-        """Give the records, and ask the server for its version while the later ones are being read."""
+        """Give the records, and ask what the first one needs to know while the later ones are being read."""
         for number, record in enumerate(records):
             if not number:
                 pool.submit(self.tracking.limits)  # a failure is that of those who wait for it
+                if isinstance(record, RunRecord) and self.habits.workers > 1:  # else it would wait its turn
+                    experiments.expect(plan.wanted_experiment(record, self.wishes(record)), pool)
             yield record
 
     def _wave(

@@ -78,7 +78,7 @@ def build(
         lookup=record.lookup,
         twin=record.twin,
         parent_key=record.parent_key,
-        experiment=fitting.experiment_name(_experiment(record, wishes)),
+        experiment=fitting.experiment_name(wanted_experiment(record, wishes)),
         run_name=fitting.run_name(wishes.run_name or record.run_name, otherwise=record.key),
         start_time=max(0, record.start_time),
         end_time=_end_time(record),
@@ -95,6 +95,12 @@ def build(
         names=fitting.freed,
         with_receipt=wishes.log_artifacts,
     )
+
+
+def wanted_experiment(record: RunRecord, wishes: Wishes) -> str:
+    """Give the name of a run's experiment as it is wished for; a store may keep a shorter one."""
+    own = None if wishes.moves_runs else record.experiment
+    return own or wishes.experiment_name
 
 
 def _surveyed(record: RunRecord, wishes: Wishes, limits: Limits) -> Survey:
@@ -210,8 +216,3 @@ def _end_time(record: RunRecord) -> int | None:
     if record.end_time is None:
         return None if record.verbatim_names else max(0, record.start_time)
     return max(0, record.end_time)
-
-
-def _experiment(record: RunRecord, wishes: Wishes) -> str:
-    own = None if wishes.moves_runs else record.experiment
-    return own or wishes.experiment_name

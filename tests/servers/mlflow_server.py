@@ -34,6 +34,8 @@ class Variant:
     """The basic-auth app; its administrator is ``ADMIN``."""
     workers: int = 1
     """Processes that answer."""
+    host: str = "127.0.0.1"
+    """Where it listens; one that listens anywhere is still asked at 127.0.0.1."""
 
 
 ADMIN = ("admin", "canary-password-1234")
@@ -128,7 +130,7 @@ class MlflowServer:
     def _command(self) -> list[str]:
         store = (self.folder / "mlruns").as_uri() if self.variant.files else f"sqlite:///{self.folder}/m.db"
         artifacts = self.folder / "artifacts"
-        command = [str(self.python.with_name("mlflow")), "server", "--host", "127.0.0.1"]
+        command = [str(self.python.with_name("mlflow")), "server", "--host", self.variant.host]
         command += [
             "--port",
             str(self.port),

@@ -478,11 +478,13 @@ def test_a_second_signal_ends_it_at_once() -> None:
 
 
 def test_a_signal_in_the_middle_of_a_wait_is_met_at_once(capsys: Captured) -> None:
+    later = say(429, "", Retry_After="40")
+
     def terminate(talk: Talk) -> bool:
         os.kill(os.getpid(), signal.SIGTERM)
-        return say(429, "", Retry_After="40")(talk)
+        return later(talk)
 
-    with serving(terminate) as server:
+    with serving(terminate, later) as server:
         assert export(ODD, "--json", uri=server.url) == 143
 
     assert json.loads(capsys.readouterr().out)["metadata"]["error"] == "stopped by a signal"

@@ -115,11 +115,13 @@ def test_handlers_are_put_back_and_nothing_is_left_that_could_end_the_process_la
 
 
 def test_a_watch_that_is_stopped_says_so(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = say(503, "")
+
     def terminate(talk: Talk) -> bool:
         os.kill(os.getpid(), signal.SIGTERM)
-        return say(503, "")(talk)
+        return later(talk)
 
-    with serving(terminate) as server:
+    with serving(terminate, later) as server:
         words = ["watch", str(INVOCATION), "--tracking-uri", server.url, "--grace", "0.1"]
         assert main([*words, "--json"]) == 143
         captured = capsys.readouterr()

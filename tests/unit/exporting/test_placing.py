@@ -244,6 +244,22 @@ def test_an_experiment_is_asked_for_once(tmp_path: Path) -> None:
     assert store.asked == 1
 
 
+def test_an_expected_experiment_is_looked_for_ahead_and_a_failure_is_told_when_it_is_opened(
+    tmp_path: Path,
+) -> None:
+    there, failing = Counting(tmp_path / "a"), Counting(tmp_path / "b", LOST)
+    with ThreadPoolExecutor(1) as pool:
+        for store in (there, failing):
+            experiments = Experiments(store, restore=False)
+            experiments.expect("e", pool)
+            if store is failing:
+                with pytest.raises(NoAnswer):
+                    experiments.open("e")
+            assert experiments.open("e").name == "e"
+
+    assert (there.asked, failing.asked) == (1, 2)
+
+
 def test_a_refusal_is_not_asked_for_again_but_a_passing_fault_is(tmp_path: Path) -> None:
     refusal = ApiError("not allowed", status=403)
     refusing = Counting(tmp_path / "a", refusal, refusal)

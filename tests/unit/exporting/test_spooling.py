@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from folder_exports import WISHES, Folder, a_record
-from loopback import serving, stall
+from loopback import Loopback, say, serving, stall
 from mlruns_stores import records
 
 from mlflow_rest_export.artifacts.files import FileArtifacts
@@ -22,6 +23,7 @@ from mlflow_rest_export.network.conduct import Conduct
 from mlflow_rest_export.network.pace import Pace
 from mlflow_rest_export.network.passing_faults import is_outage
 from mlflow_rest_export.network.retry import Patience
+from mlflow_rest_export.records import RunRecord
 from mlflow_rest_export.tracking.files import FileTracking
 
 DOWN = NoAnswer("creating run x: nothing listens at host (connection refused)", may_have_arrived=False)
@@ -127,6 +129,27 @@ def test_a_run_that_came_out_of_the_folder_stays_there_untouched(tmp_path: Path,
     assert contents(folder.root) == before
 
 
+def test_the_server_is_asked_while_the_later_results_are_being_read() -> None:
+    def read(server: Loopback) -> Iterator[RunRecord]:
+        yield a_record("0")
+        deadline = time.monotonic() + 10
+        while len(server.received) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        asked.update(one.target.partition("?")[0].rpartition("/")[2] for one in server.received)
+        yield a_record("1")
+
+    asked: set[str] = set()
+    conduct = Conduct.ordinary()
+    with serving(say(403, "no")) as server:
+        store = open_store(server.url, Connection(), conduct)
+        exporter = Exporter(
+            tracking=store.tracking, artifacts=store.artifacts, conduct=conduct, wishes=lambda _: WISHES
+        )
+        assert len(list(exporter.export(read(server)))) == 2
+
+    assert asked == {"version", "get-by-name"}
+
+
 @pytest.mark.parametrize("workers", [1, 8])
 def test_hundreds_of_jobs_for_a_silent_server_take_no_longer_than_one(workers: int) -> None:
     records = [a_record(str(number)) for number in range(300)]
@@ -146,6 +169,7 @@ def test_hundreds_of_jobs_for_a_silent_server_take_no_longer_than_one(workers: i
         )
         results = list(exporter.export(records))
 
-        assert len(silent.received) == 1  # each more would have cost its own time to fail
+        # The version and the experiment, side by side; each more would have cost its own time to fail.
+        assert len(silent.received) == min(workers, 2)
     assert len(results) == 300
     assert all(result.error is not None and is_outage(result.error) for result in results)

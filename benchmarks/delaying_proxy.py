@@ -1,7 +1,8 @@
-"""A link to a port of this machine, so long that a round trip takes its time; it knows nothing of HTTP.
+"""A proxy to a port of this machine that gives every byte on half a round trip later; it knows no HTTP.
 
+It ends the connections of both sides, so their kernels never wait for each other; ``long_link`` is the truth.
 A process of its own, and as lean as can be: what it computes takes time from both sides on two cores.
-Usage: far_link.py PORT ROUND_TRIP, the latter in seconds; prints the port it listens on.
+Usage: delaying_proxy.py PORT ROUND_TRIP, the latter in seconds; prints the port it listens on.
 """
 
 from __future__ import annotations
