@@ -47,10 +47,11 @@ def test_a_new_job_with_five_files_costs_nine_requests_and_a_call_four_more(
 
     assert exported(proxy.url, experiment, wanted).outcome is Outcome.EXPORTED
 
-    call = ["GET version", "GET experiments/get-by-name"]
-    call += ["POST experiments/create" if is_new else "POST runs/search"]  # nothing is in a new experiment
+    sent = paths(proxy)
+    assert sorted(sent[:2]) == ["GET experiments/get-by-name", "GET version"]  # side by side
+    call = ["POST experiments/create" if is_new else "POST runs/search"]  # nothing is in a new experiment
     job = ["POST runs/create", "POST runs/search", "POST runs/log-batch"]
-    assert paths(proxy) == [*call, *job, *["PUT artifact"] * 6, "POST runs/update"]
+    assert sent[2:] == [*call, *job, *["PUT artifact"] * 6, "POST runs/update"]
     assert StoredRuns(server, experiment).faults(wanted) == []
 
 
