@@ -21,6 +21,7 @@ from mlflow_rest_export.network.transport import Transport
 from mlflow_rest_export.records import Dataset, Lookup, Metric, RunStatus
 from mlflow_rest_export.targets.target import Target
 from mlflow_rest_export.tracking import delivery, replies
+from mlflow_rest_export.tracking.first_alone import FirstAlone
 from mlflow_rest_export.tracking.protocol import Each, NewRun, StoredRun
 from mlflow_rest_export.tracking.rest_experiments import Experiments
 from mlflow_rest_export.tracking.run_search import RunSearch
@@ -44,6 +45,7 @@ class RestTracking(Experiments):
         self._limits = target.limits
         self._asked: Future[Limits] | None = None
         self._lock = threading.Lock()
+        self._naming = FirstAlone()
         self._search = RunSearch(self._page_of_runs)
 
     def limits(self) -> Limits:
@@ -166,12 +168,17 @@ class RestTracking(Experiments):
                 return
             query["page_token"] = page.next_page_token
 
-    def log_inputs(self, run_id: str, datasets: Sequence[Dataset], *, tries: int = 4) -> None:
+    def log_inputs(self, run_id: str, datasets: Sequence[Dataset]) -> None:
         """Record dataset inputs; the same ones again change nothing.
 
         Where two runs name a new dataset at once, one gets 400 "UNIQUE constraint failed" (3.17.2,
-        sqlite): asked again, the server finds the dataset that the other one made.
+        sqlite): asked again, the server finds the dataset that the other one made. Among runs of ours the
+        first goes alone, so that no request is sent in vain.
         """
+        with self._naming.turn(frozenset((dataset.name, dataset.digest) for dataset in datasets)):
+            self._log_inputs(run_id, datasets, tries=4)
+
+    def _log_inputs(self, run_id: str, datasets: Sequence[Dataset], *, tries: int) -> None:
         body = {"run_id": run_id, "datasets": [_dataset(dataset) for dataset in datasets]}
         doing = f"naming the datasets of run {run_id}"
         try:
@@ -179,7 +186,7 @@ class RestTracking(Experiments):
         except ApiError as error:
             if error.code != "BAD_REQUEST" or tries == 1:
                 raise
-            self.log_inputs(run_id, datasets, tries=tries - 1)
+            self._log_inputs(run_id, datasets, tries=tries - 1)
 
     def update_run(self, run_id: str, *, status: RunStatus, end_time: int | None, run_name: str) -> None:
         """Set status, end time and name together: servers before 2.3 reset whatever is left out."""

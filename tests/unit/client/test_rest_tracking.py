@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import threading
@@ -105,6 +106,37 @@ def test_who_asks_for_the_version_meanwhile_shares_its_failure_and_who_comes_lat
         assert len(server.received) == 1
         assert failures == failures[:1] * 4
         assert tracking.limits() == for_server((3, 17, 2))
+
+
+@pytest.mark.parametrize("first", [NOTHING, FORBIDDEN])
+def test_of_runs_that_name_one_dataset_the_first_goes_alone_and_frees_the_others_however_it_ends(
+    first: Reaction,
+) -> None:
+    others: list[threading.Thread] = []
+    alone: list[int] = []
+
+    def others_come() -> None:
+        others.extend(threading.Thread(target=name_it, args=(f"r{number}",)) for number in range(3))
+        deadline = time.monotonic() + 5
+        for other in others:
+            other.start()
+            while "wait" not in names_of_frames(other) and time.monotonic() < deadline:
+                time.sleep(0.001)
+        alone.append(len(server.received))
+
+    def name_it(run_id: str) -> None:
+        tracking.log_inputs(run_id, [Dataset("squad", "d1")])
+
+    with serving(when(others_come, first), NOTHING) as server:
+        tracking = client(server)
+        with contextlib.suppress(ApiError):
+            name_it("first")
+        for other in others:
+            other.join()
+        name_it("later")
+
+        assert alone == [1]
+        assert len(server.received) == 5
 
 
 def names_of_frames(thread: threading.Thread) -> list[str]:
