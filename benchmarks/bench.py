@@ -39,7 +39,7 @@ class Bench:
     def server(self, line: Line = Line.LOOPBACK) -> Iterator[tuple[MlflowServer, str]]:
         """Run a server at the other end of a line; give it and its address."""
         with (
-            server(self.environments, self.work / "server") as running,
+            server(self.environments, self.work / "server", line) as running,
             reached(self.environments, running, line) as url,
         ):
             yield running, url

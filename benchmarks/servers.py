@@ -30,11 +30,12 @@ class Line(Enum):
 
 
 @contextlib.contextmanager
-def server(environments: Environments, folder: Path) -> Iterator[MlflowServer]:
+def server(environments: Environments, folder: Path, line: Line) -> Iterator[MlflowServer]:
     """Run a server with an empty sqlite store and a folder for artifacts, and four workers, its default."""
     shutil.rmtree(folder, ignore_errors=True)
     python = Path(environments.tool("server"))
-    running = MlflowServer(version=MLFLOW, python=python, folder=folder, variant=Variant(workers=4, host=ANY))
+    variant = Variant(workers=4, host=ANY) if line is Line.LONG else Variant(workers=4)
+    running = MlflowServer(version=MLFLOW, python=python, folder=folder, variant=variant)
     running.start()
     try:
         yield running
