@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -140,11 +140,21 @@ class Voice:
             self._out(f"  artifact  {file.path} ({size(file.content.size)})")
 
     def summary(
-        self, results: Sequence[RunResult], answer: Mapping[str, object], *, with_table: bool = False
+        self,
+        results: Sequence[RunResult],
+        answer: Callable[[Sequence[RunResult]], Mapping[str, object]],
+        *,
+        with_table: bool = False,
     ) -> None:
-        """End the call: the JSON object, or a table and the address at which the runs can be seen."""
+        """End the call: the JSON object, or a table and the address at which the runs can be seen.
+
+        Args:
+            results: the runs.
+            answer: makes the JSON object; of many runs it is large.
+            with_table: show a table.
+        """
         if self.as_json:
-            self.json(answer)
+            self.json(answer(results))
             return
         for text in table(results) if with_table and not self.quiet else ():
             self._out(text)

@@ -67,5 +67,5 @@ class Course:
                 return signals.exit_code()
             finally:
                 voice.close_progress()
-        voice.summary(self.results, answer(self.results), with_table=not self.lines)
+        voice.summary(self.results, answer, with_table=not self.lines)
         return exit_codes.of_results(self.results)

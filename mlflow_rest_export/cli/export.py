@@ -42,7 +42,7 @@ def _show_plans(call: ExportCall, voice: Voice) -> int:
         results.append(result)
         voice.plan(result, planned)
     _tell_of_nothing(call, results, voice)
-    voice.summary(results, answer(results))
+    voice.summary(results, answer)
     return exit_codes.of_results(results)
 
 

@@ -120,11 +120,16 @@ class Exporter:
     def _asking_early(
         self, records: Iterable[RunRecord | Unreadable], pool: Executor, experiments: Experiments
     ) -> Iterator[RunRecord | Unreadable]:
-        """Give the records, and ask what the first one needs to know while the later ones are being read."""
-        for number, record in enumerate(records):
-            if not number:
+        """Give the records, and ask what the first one needs to know while the later ones are being read.
+
+        Of results that cannot be read nothing is asked: their errors must not wait for a server.
+        """
+        asked = False
+        for record in records:
+            if not asked and isinstance(record, RunRecord):
+                asked = True
                 pool.submit(self.tracking.limits)  # a failure is that of those who wait for it
-                if isinstance(record, RunRecord) and self.habits.workers > 1:  # else it would wait its turn
+                if self.habits.workers > 1:  # else it would wait its turn
                     experiments.expect(plan.wanted_experiment(record, self.wishes(record)), pool)
             yield record
 

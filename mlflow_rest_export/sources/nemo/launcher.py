@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -49,7 +50,9 @@ def read_ids(ids: Sequence[str], options: ReadOptions, *, exec_db: Path) -> Iter
 
 
 def _read(jobs: Iterable[Job | Unreadable], options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
-    for job in jobs:
+    waiting = collections.deque(jobs)
+    while waiting:  # what was read is let go: the paths of a job remember their parts
+        job = waiting.popleft()
         if isinstance(job, Unreadable):
             yield job
             continue

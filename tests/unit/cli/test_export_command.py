@@ -183,6 +183,16 @@ def test_what_cannot_be_read_needs_no_store_to_be_told(capsys: Captured) -> None
     assert "there is no file or folder nothing.csv" in capsys.readouterr().err
 
 
+def test_what_cannot_be_read_is_told_without_asking_the_server(capsys: Captured) -> None:
+    with serving(say(503)) as server:
+        assert export("feedbeef", "nothing.json", uri=server.url) == 1
+
+    said = capsys.readouterr().err
+    assert "no job is known by the id" in said
+    assert "there is no file" in said
+    assert server.received == []
+
+
 def test_without_a_store_the_usage_is_wrong(capsys: Captured, place: Path) -> None:
     assert main(["export", str(ODD)]) == 2
 

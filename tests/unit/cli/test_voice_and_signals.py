@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,10 @@ def result(label: str, outcome: Outcome, url: str = "", experiment: str = "") ->
     return RunResult(label=label, outcome=outcome, run_url=url, experiment_url=experiment)
 
 
+def no_answer(results: Sequence[RunResult]) -> dict[str, object]:
+    raise AssertionError(f"nobody asked for JSON, which takes memory for each of {len(results)} runs")
+
+
 def test_the_last_lines_are_the_experiments_of_good_runs_alone(capsys: Captured) -> None:
     results = [
         result("a", Outcome.EXPORTED, "http://h/1/a", "http://h/1"),
@@ -151,13 +156,13 @@ def test_the_last_lines_are_the_experiments_of_good_runs_alone(capsys: Captured)
         result("c", Outcome.SKIPPED, "http://h/2/c", "http://h/2"),
         result("d", Outcome.FAILED, "http://h/3/d", "http://h/3"),
     ]
-    Voice(quiet=True).summary(results, {})
+    Voice(quiet=True).summary(results, no_answer)
 
     assert capsys.readouterr().out.splitlines() == ["http://h/1", "http://h/2"]
 
 
 def test_without_a_good_run_there_is_no_address(capsys: Captured) -> None:
-    Voice(quiet=True).summary([result("d", Outcome.FAILED, "http://h/3/d", "http://h/3")], {})
+    Voice(quiet=True).summary([result("d", Outcome.FAILED, "http://h/3/d", "http://h/3")], no_answer)
 
     assert capsys.readouterr().out == ""
 
