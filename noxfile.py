@@ -24,6 +24,8 @@ PYTHONS = nox.project.python_versions(PROJECT)
 NEWER = [f"3.{minor}" for minor in range(10, 20) if f"3.{minor}" not in PYTHONS]
 """Tested where they are installed; nobody misses them."""
 TEST = nox.project.dependency_groups(PROJECT, "test")
+SIDE_BY_SIDE = ("-n", "2")
+"""Options of pytest for the unit tests, which share nothing; the others have servers in common."""
 SERVERS_AT = Path(".nox/servers").resolve()
 
 OLD, NEW = ("3.11", "3.10"), ("3.11", "3.12", "3.10", "3.13")
@@ -141,12 +143,8 @@ def types(session: nox.Session) -> None:
 def _unit(session: nox.Session) -> None:
     """Run the unit tests; on one Python with coverage and its gate."""
     _install(session)
-    if session.name != f"unit-{GATE}":
-        session.run("pytest", "-q", *session.posargs)
-        return
-    session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
-    if not session.posargs:
-        session.run("coverage", "report")
+    measured = session.name == f"unit-{GATE}" and not session.posargs
+    session.run("pytest", "-q", *SIDE_BY_SIDE, *(["--cov"] if measured else []), *session.posargs)
 
 
 def _no_unit(session: nox.Session) -> None:
@@ -174,7 +172,7 @@ def floors(session: nox.Session) -> None:
     session.install(*pins, *TEST)
     session.install("--no-deps", "-e", ".")
     session.run("python", "-m", "pip", "list", "--format=freeze")
-    session.run("pytest", "-q", *session.posargs)
+    session.run("pytest", "-q", *SIDE_BY_SIDE, *session.posargs)
 
 
 @nox.session

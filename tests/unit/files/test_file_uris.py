@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from anybody import bound_by_modes
 
 from mlflow_rest_export.errors import SettingsError
 from mlflow_rest_export.targets import files
@@ -96,22 +97,14 @@ def test_a_folder_that_stops_every_listing_of_mlflow_is_named(tmp_path: Path, ne
 
 @contextlib.contextmanager
 def nobody_sees(folder: Path, mode: int) -> Iterator[None]:
-    """Give a folder a mode, and be a user who is bound by it, which the administrator is not."""
+    """Give a folder a mode, and be a user who is bound by it."""
     folder.mkdir()
     (folder / "inner").mkdir()
-    above = [(path, path.stat().st_mode) for path in list(folder.parents)[:3]]  # pytest's own
-    for path, before in above:
-        path.chmod(before | 0o755)
     folder.chmod(mode)
-    me = os.geteuid()
-    if me == 0:
-        os.seteuid(65534)
     try:
-        yield
+        with bound_by_modes(folder):
+            yield
     finally:
-        os.seteuid(me)
-        for path, before in above:
-            path.chmod(before)
         folder.chmod(0o755)
 
 
