@@ -17,6 +17,14 @@ INTRODUCTION = (
     "sqlite, four workers), and after each run the server's own database and folder were asked whether "
     "everything is there. Peak memory is of the client."
 )
+FAR = "50 ms round trip"
+ABOUT_FAR = (
+    "Two ways to be 50 ms away. The one carries packets (`long_link.py`), so connections go from kernel to "
+    "kernel as between two machines: this server sends head and body of an answer apart, and the body waits "
+    "until the head is acknowledged, which is a round trip, and 40 ms more for a client that does not "
+    "acknowledge at once. The other is a proxy that ends the connections (`delaying_proxy.py`), which hides "
+    "that from both sides."
+)
 MET = {True: "met", False: "**not met**", None: "too few runs to say"}
 WIDTH, LEFT, BAR, GAP = 860, 300, 16, 30
 COLOURS = ("#1f77b4", "#d8973c", "#9aa5ad", "#c4c4c4")
@@ -35,6 +43,8 @@ def markdown(found: Mapping[str, Found], *, code: str, missing: Sequence[str]) -
     parts = ["# Measured side by side", introduction, "![times](chart.svg)"]
     if missing:
         parts.append(f"Not measured with this code: {', '.join(missing)}.")
+    if any(FAR in case["title"] for case in found.values()):
+        parts.append(ABOUT_FAR)
     judged = [(what, limit, said, MET[met]) for what, limit, said, met in verdicts(found)]
     parts += ["## Limits", _table(("", "limit", "measured", ""), judged)] if judged else []
     for case in found.values():
