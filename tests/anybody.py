@@ -30,4 +30,4 @@ def bound_by_modes(folder: Path) -> Iterator[None]:
 
 def _of_tests(path: Path) -> bool:
     """Whether a folder is one that pytest made, however deep: each of its processes has one of its own."""
-    return Path(tempfile.gettempdir()) in path.parents
+    return Path(tempfile.gettempdir()).resolve() in path.parents

@@ -17,10 +17,9 @@ def table(results: Sequence[RunResult]) -> Iterator[str]:
     """
     if not results:
         return
-    widths = [0] * len(HEAD)
-    for row in _rows(results):
-        widths = [max(width, len(cell)) for width, cell in zip(widths, row, strict=True)]
-    for row in _rows(results):  # made twice, since 10,000 take memory
+    rows = [HEAD, *(_row(result) for result in results)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    for row in rows:
         cells = [
             cell.rjust(width) if name in _NUMBERS else cell.ljust(width)
             for cell, width, name in zip(row, widths, HEAD, strict=True)
@@ -35,11 +34,6 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"
-
-
-def _rows(results: Sequence[RunResult]) -> Iterator[tuple[str, ...]]:
-    yield HEAD
-    yield from map(_row, results)
 
 
 def _row(result: RunResult) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -50,9 +49,7 @@ def read_ids(ids: Sequence[str], options: ReadOptions, *, exec_db: Path) -> Iter
 
 
 def _read(jobs: Iterable[Job | Unreadable], options: ReadOptions) -> Iterator[RunRecord | Unreadable]:
-    waiting = collections.deque(jobs)
-    while waiting:  # what was read is let go: the paths of a job remember their parts
-        job = waiting.popleft()
+    for job in jobs:
         if isinstance(job, Unreadable):
             yield job
             continue
